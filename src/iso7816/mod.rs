@@ -1,0 +1,5 @@
+//! ISO/IEC 7816-3 and -4 as far as a reader's host needs them; no I/O, no unsafe.
+
+pub mod apdu;
+pub mod atr;
+pub mod params;
