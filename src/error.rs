@@ -168,7 +168,6 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// The 32-bit code, 0x8010xxxx.
     #[must_use]
-    #[allow(reason = "the discriminant of a repr(u32) enum")]
     pub const fn code(self) -> u32 {
         self as u32
     }
