@@ -3,3 +3,5 @@
 pub mod apdu;
 pub mod atr;
 pub mod params;
+
+pub use atr::{Atr, AtrBytes, Protocol, Protocols};

@@ -1,0 +1,1 @@
+//! Scripted transport for the tests of this module.
