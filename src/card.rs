@@ -133,7 +133,7 @@ impl Card {
             link.until_free(reader.slot, Error::UnknownReader, |turn| Self::try_connect(turn, &link, token, share, wanted))?;
         let standing = Mutex::new(Standing { acknowledged, begun: 0, exclusive: share == Share::Exclusive });
         let card = Self { reader, context: context.value(), link, token, standing };
-        let handle = CARDS.insert(Arc::new(card)).ok_or(Error::NoMemory)?;
+        let handle = CARDS.insert(Arc::new(card))?;
         Ok((handle, active))
     }
 
@@ -456,6 +456,6 @@ fn end_reset(result: std::result::Result<(), PowerError>) -> Result<()> {
 /// Whether calls wait for others' transactions; `PCSCLITE_NO_BLOCKING` (its presence) says no.
 pub(crate) fn blocks() -> bool {
     static NO_BLOCKING: once_cell::sync::Lazy<bool> =
-        once_cell::sync::Lazy::new(|| crate::env::var(c"PCSCLITE_NO_BLOCKING").is_some());
+        once_cell::sync::Lazy::new(|| crate::env::var("PCSCLITE_NO_BLOCKING").is_some());
     !*NO_BLOCKING
 }

@@ -199,6 +199,20 @@ impl std::error::Error for Error {}
 
 // Conversions from the layers below stand here, one row per cause, each citing where the choice comes from.
 
+/// What a failure to open, claim or reach a reader is to a caller.
+impl From<crate::usb::Error> for Error {
+    fn from(error: crate::usb::Error) -> Self {
+        use crate::usb::ErrorKind;
+        match error.kind {
+            ErrorKind::Disconnected => Self::ReaderUnavailable,
+            ErrorKind::Busy => Self::SharingViolation,
+            ErrorKind::NoAccess => Self::NoAccess,
+            ErrorKind::NoMemory => Self::NoMemory,
+            ErrorKind::Timeout | ErrorKind::Stall | ErrorKind::Overflow | ErrorKind::Other => Self::CommError,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@
 
 mod apdu;
 mod commands;
+pub mod class_ff;
 pub mod descriptor;
 pub mod error;
 pub mod exchange;

@@ -101,7 +101,7 @@ fn tlv_properties(turn: &Turn<'_>) -> Vec<u8> {
 
 /// Escapes reach a reader's firmware, so somebody has to want them: `WINSCARD_ESCAPE=1`.
 fn escapes_allowed() -> bool {
-    crate::env::var(c"WINSCARD_ESCAPE").is_some_and(|value| value == "1")
+    crate::env::var("WINSCARD_ESCAPE").is_some_and(|value| value == "1")
 }
 
 fn escape(turn: &mut Turn<'_>, input: &[u8]) -> Result<Vec<u8>> {

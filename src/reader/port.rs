@@ -13,7 +13,9 @@ use parking_lot::{Mutex, MutexGuard};
 use super::registry::Reader;
 use crate::arbiter::locks::{Byte, LockFile, Mode};
 use crate::arbiter::store::{Key, Store};
-use crate::ccid::{self, Engine};
+use crate::arbiter::record::MAX_SLOTS;
+use crate::ccid::Engine;
+use crate::ccid::message::{Notification, notifications};
 use crate::error::{Error, Result};
 use crate::fork::PerProcess;
 use crate::usb::{self, Interface, Interrupt, Transport};
@@ -198,14 +200,22 @@ impl Port {
     }
 
     fn hear(&self, message: &[u8], hints: &mut Hints) {
-        for slot in 0..self.slots.min(32) {
-            let Some(change) = ccid::message::slot_change(message, slot) else { continue };
-            let bit = 1 << slot;
-            if change.changed {
-                hints.changed |= bit;
-            }
-            if !change.present {
-                hints.emptied |= bit;
+        for notification in notifications(message, self.slots.into()) {
+            let change = match notification {
+                Notification::SlotChange(change) => change,
+                Notification::HardwareError { slot, code, .. } => {
+                    log::warn!("{} slot {slot}: hardware error {code}", self.interface.node.display());
+                    hints.changed = u32::MAX;
+                    continue;
+                }
+            };
+            for slot in 0..self.slots.min(MAX_SLOTS) {
+                if change.changed(slot.into()) {
+                    hints.changed |= 1 << slot;
+                }
+                if change.present(slot.into()) == Some(false) {
+                    hints.emptied |= 1 << slot;
+                }
             }
         }
     }

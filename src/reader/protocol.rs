@@ -145,11 +145,10 @@ impl Turn<'_> {
             return Ok(());
         }
         let speed = params::fi_di_without_pps(parsed, does_pps);
-        let parameters = match protocol {
-            Protocol::T1 => ccid::Parameters::new(1, &params::t1_parameters(parsed, speed)),
-            _ => ccid::Parameters::new(0, &params::t0_parameters(parsed, speed)),
-        };
-        let result = self.exchange(|engine, transport, slot| engine.set_parameters(transport, slot, &parameters).map(|_| ()));
+        let result = self.exchange(|engine, transport, slot| match protocol {
+            Protocol::T1 => engine.set_parameters(transport, slot, 1, &params::t1_parameters(parsed, speed)),
+            _ => engine.set_parameters(transport, slot, 0, &params::t0_parameters(parsed, speed)),
+        });
         match result {
             // The reader has no such command: it manages with what the ATR said.
             Ok(()) | Err(ccid::Error::Slot(SlotError::CommandNotSupported)) => Ok(()),

@@ -1,7 +1,7 @@
 //! Which readers there are and what they are called.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -69,9 +69,8 @@ pub(crate) fn readers() -> Arc<Snapshot> {
         registry.scan(sim::interfaces());
         return Arc::clone(&registry.current);
     }
-    let key = sysfs::snapshot_key();
-    if registry.seen.as_ref() != Some(&key) {
-        registry.scan_bus(key);
+    if !registry.seen.as_ref().is_some_and(|seen| seen.is_current(Path::new(sysfs::DEV_NODES))) {
+        registry.scan_bus();
     }
     Arc::clone(&registry.current)
 }
@@ -90,7 +89,7 @@ pub(crate) fn bus_paths() -> Vec<PathBuf> {
 /// Whether the software reader stands in for the bus.
 fn is_simulated() -> bool {
     static CHOSEN: PerProcess<()> = PerProcess::new(|| {
-        if let Some(value) = env::var(c"WINSCARD_SIM") {
+        if let Some(value) = env::var("WINSCARD_SIM") {
             sim::builtin_from_env(&value);
         }
     });
@@ -99,10 +98,10 @@ fn is_simulated() -> bool {
 }
 
 impl Registry {
-    fn scan_bus(&mut self, key: SnapshotKey) {
-        let found = sysfs::enumerate();
-        let count = found.len();
-        let (usable, refused): (Vec<_>, Vec<_>) = found.into_iter().partition(|i| store::may_use(&i.node));
+    fn scan_bus(&mut self) {
+        let key = sysfs::snapshot_key(Path::new(sysfs::DEV_NODES));
+        let found = sysfs::scan();
+        let (usable, refused): (Vec<_>, Vec<_>) = found.interfaces.into_iter().partition(|i| store::may_use(&i.node));
         for interface in &refused {
             log::warn!(
                 "{}: no permission for {} (a udev rule or group membership gives it); not listed",
@@ -112,7 +111,7 @@ impl Registry {
         }
         self.scan(usable);
         // A permission may come later without the directory changing: then look again at every call.
-        self.seen = (refused.is_empty() || count == 0).then_some(key);
+        self.seen = (refused.is_empty() && !found.settling).then_some(key);
     }
 
     fn scan(&mut self, interfaces: Vec<Interface>) {
@@ -158,12 +157,10 @@ impl Registry {
 
 fn list_slots(readers: &mut Vec<Arc<Reader>>, interface: &Arc<Interface>, index: u8, slots: u16) {
     let base = name::base_name(interface);
-    let hidden = env::var(c"PCSCLITE_FILTER_IGNORE_READER_NAMES");
-    if hidden.is_some_and(|parts| parts.split(':').any(|part| !part.is_empty() && base.contains(part))) {
+    if name::is_ignored(&base, env::var("PCSCLITE_FILTER_IGNORE_READER_NAMES").as_deref()) {
         return;
     }
-    let extension = env::var(c"PCSCLITE_FILTER_EXTEND_READER_NAMES").unwrap_or_default();
-    let base = format!("{base}{extension}");
+    let base = name::extended(&base, env::var("PCSCLITE_FILTER_EXTEND_READER_NAMES").as_deref());
     let slots = u8::try_from(slots).unwrap_or(u8::MAX).clamp(1, MAX_SLOTS);
     for slot in 0..slots {
         let name = name::full_name(&base, index, slot);

@@ -43,12 +43,12 @@ pub(crate) struct View {
 
 /// The event word for a reader, given the caller's idea of it (`dwCurrentState`); `CHANGED` included.
 pub(crate) fn event_word(view: View, current: u32) -> u32 {
-    let (bits, counter) = match view.state {
+    let (low, counter) = match view.state {
         // Exactly this, and no counter, for a reader that does not answer.
         CardState::Unknown | CardState::Failed => (bits(c::SCARD_STATE_UNAVAILABLE), 0),
         _ => (card_bits(view), u32::from(view.moves)),
     };
-    let word = bits | (counter << 16);
+    let word = low | (counter << 16);
     if is_changed(view, current) { word | bits(c::SCARD_STATE_CHANGED) } else { word }
 }
 

@@ -238,6 +238,14 @@ impl SnapshotKey {
     }
 }
 
+/// The directories in which nodes come and go, for those who wait for it.
+#[must_use]
+pub fn watch_paths() -> Vec<PathBuf> {
+    let dev = Path::new(DEV_NODES);
+    let buses = fs::read_dir(dev).into_iter().flatten().flatten().take(MAX_DEVICES).map(|entry| entry.path());
+    std::iter::once(dev.to_owned()).chain(buses).collect()
+}
+
 /// Takes the state of the node directories: of `dev` and of each bus in it. Take it before enumerating.
 #[must_use]
 pub fn snapshot_key(dev: &Path) -> SnapshotKey {
