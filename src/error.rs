@@ -3,6 +3,7 @@
 //! Values and the texts of `pcsc_stringify_error` are those of pcsc-lite (1.9.9 and 2.5.1 agree). Every code here is one that
 //! its headers document, because callers map codes to closed enumerations.
 
+use std::ffi::CStr;
 use std::fmt;
 
 use crate::api::types::LONG;
@@ -35,10 +36,25 @@ macro_rules! codes {
                     $(Self::$variant => codes!(@text $($text)?),)+
                 }
             }
+
+            /// The same with a NUL at its end, for C.
+            #[must_use]
+            pub const fn text_with_nul(self) -> Option<&'static CStr> {
+                match self {
+                    $(Self::$variant => codes!(@with_nul $($text)?),)+
+                }
+            }
         }
     };
     (@text $text:literal) => { Some($text) };
     (@text) => { None };
+    (@with_nul $text:literal) => {
+        match CStr::from_bytes_with_nul(concat!($text, "\0").as_bytes()) {
+            Ok(text) => Some(text),
+            Err(_) => None,
+        }
+    };
+    (@with_nul) => { None };
 }
 
 codes! {
@@ -250,8 +266,18 @@ mod tests {
 
     #[test]
     fn texts_end_in_a_full_stop_and_fit_the_buffer() {
-        for text in Error::ALL.iter().filter_map(|error| error.text()) {
-            assert!(text.ends_with('.') && text.len() < 75, "{text}");
+        for error in Error::ALL {
+            assert_eq!(
+                error.text().map(str::as_bytes),
+                error.text_with_nul().map(CStr::to_bytes),
+                "{error}"
+            );
+            assert!(
+                error
+                    .text()
+                    .is_none_or(|text| text.ends_with('.') && text.len() < 75),
+                "{error}"
+            );
         }
     }
 }

@@ -97,6 +97,24 @@ pub fn length(size: usize) -> DWORD {
     DWORD::try_from(size).unwrap_or(DWORD::MAX)
 }
 
+/// The value behind a context or card handle of the caller.
+///
+/// # Errors
+/// [`Error::InvalidHandle`] for a number that cannot be one.
+pub fn value(handle: LONG) -> Result<u32> {
+    u32::try_from(handle).map_err(|_| Error::InvalidHandle)
+}
+
+/// A value of a handle table as the caller gets it.
+#[must_use]
+#[allow(
+    clippy::cast_possible_wrap,
+    reason = "values of handle tables have 31 bits"
+)]
+pub const fn handle(value: u32) -> LONG {
+    value as LONG
+}
+
 /// Stores `value` where `target` points, if it points anywhere.
 ///
 /// # Safety
@@ -183,10 +201,16 @@ pub unsafe fn string_in(text: *const c_char, max: usize) -> Vec<u8> {
     bytes
 }
 
+/// The length of [`multi_string`].
+#[must_use]
+pub fn multi_string_len(names: &[String]) -> usize {
+    names.iter().map(|name| name.len() + 1).sum::<usize>() + 1
+}
+
 /// The names one after the other, each with a NUL, and one more NUL.
 #[must_use]
 pub fn multi_string(names: &[String]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(names.iter().map(|name| name.len() + 1).sum::<usize>() + 1);
+    let mut bytes = Vec::with_capacity(multi_string_len(names));
     for name in names {
         bytes.extend_from_slice(name.as_bytes());
         bytes.push(0);
@@ -235,6 +259,17 @@ impl Output {
         Self {
             buffer: buffer.cast(),
             room,
+        }
+    }
+
+    /// The buffer at `buffer` with `room` bytes, whatever number that is.
+    ///
+    /// # Safety
+    /// `buffer` is null or valid for writing `room` bytes until the last use of the result.
+    pub const unsafe fn with_room<T>(buffer: *mut T, room: usize) -> Self {
+        Self {
+            buffer: buffer.cast(),
+            room: Room::Bytes(room),
         }
     }
 

@@ -20,6 +20,21 @@ pub const fn scard_ctl_code(code: DWORD) -> DWORD {
     0x4200_0000 + code
 }
 
+/// Longest command, and longest response, as a size.
+pub const MAX_APDU_LEN: usize = small(MAX_BUFFER_SIZE_EXTENDED);
+/// Longest attribute, as a size.
+pub const MAX_ATTRIBUTE_LEN: usize = small(MAX_BUFFER_SIZE);
+/// Longest reader name, as a size.
+pub const MAX_NAME_LEN: usize = small(MAX_READERNAME);
+
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "constants far below 32 bits"
+)]
+const fn small(number: DWORD) -> usize {
+    number as usize
+}
+
 macro_rules! constants {
     ($($(#[doc = $doc:literal])+ $name:ident = $value:expr;)+) => {
         $($(#[doc = $doc])+ pub const $name: DWORD = $value;)+
