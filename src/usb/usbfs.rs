@@ -76,14 +76,17 @@ fn piece_len(endpoint: Endpoint) -> usize {
 }
 
 impl Usbfs {
-    /// A transfer that the kernel ended is not always a device that left: the claim may have been taken from under it.
+    /// Corrects a kind that the number alone does not tell.
+    ///
+    /// The kernel ends transfers with ESHUTDOWN both when the device leaves and when the claim is taken or given back
+    /// under them; while a device is being pulled it fails in any way (EPROTO, EILSEQ, EHOSTUNREACH, …).
     fn judge(&self, e: Error) -> Error {
-        match e.errno {
-            libc::ESHUTDOWN | libc::ENOENT | libc::ECONNRESET if self.is_connected() => Error {
+        match (e.kind, self.is_connected()) {
+            (ErrorKind::Disconnected, true) if e.errno == libc::ESHUTDOWN => Error {
                 kind: ErrorKind::Busy,
                 ..e
             },
-            libc::ENOENT | libc::ECONNRESET | libc::EHOSTUNREACH if !self.is_connected() => Error {
+            (ErrorKind::Other, false) => Error {
                 kind: ErrorKind::Disconnected,
                 ..e
             },
@@ -188,8 +191,10 @@ impl Transport for Usbfs {
     }
 
     fn reset_device(&self) -> Result<()> {
-        self.node.reset()?;
-        // The kernel unbinds usbfs from the interface around a reset.
+        // The kernel resets a device for anybody and unbinds usbfs from the interface around it: without a claim this
+        // would take the interface from another process.
+        self.node.claim(self.interface)?;
+        self.node.reset().map_err(|e| self.judge(e))?;
         self.node.claim(self.interface)
     }
 

@@ -10,7 +10,7 @@ const MAX_PROCESSES: usize = 8192;
 const MAX_DESCRIPTORS: usize = 65_536;
 
 /// Programs known to keep readers to themselves, looked for by name where descriptors may not be seen.
-const USUAL: [&str; 3] = ["pcscd", "scdaemon", "cardd"];
+const USUAL: [&str; 2] = ["pcscd", "scdaemon"];
 
 /// Process id and name of other processes that have the node open.
 ///
