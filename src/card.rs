@@ -387,7 +387,7 @@ impl Card {
     ///
     /// # Errors
     /// `InvalidHandle`, `InvalidValue` (disposition).
-    pub fn disconnect(handle: SCARDHANDLE, disposition: DWORD) -> Result<()> {
+    pub fn disconnect(handle: u32, disposition: DWORD) -> Result<()> {
         let card = CARDS.get(handle)?;
         let disposition = Disposition::parse(disposition)?;
         // A resetting disposition waits for others' transactions, and another thread may be faster meanwhile.

@@ -90,7 +90,7 @@ impl Context {
     ///
     /// # Errors
     /// `InvalidHandle`.
-    pub fn release(context: SCARDCONTEXT) -> Result<()> {
+    pub fn release(context: u32) -> Result<()> {
         let context = CONTEXTS.remove(context)?;
         context.released.store(true, Ordering::Release);
         context.wake();

@@ -123,10 +123,8 @@ pub unsafe extern "system" fn SCardReconnect(
             low_word(dwPreferredProtocols),
             low_word(dwInitialization),
         );
-        if let Some(active) = active {
-            // SAFETY: this function's contract.
-            unsafe { ffi::store(pdwActiveProtocol, active) };
-        }
+        // SAFETY: this function's contract.
+        unsafe { ffi::store(pdwActiveProtocol, active) };
         result
     })
 }

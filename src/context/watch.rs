@@ -24,6 +24,9 @@ const POLL_INTERVAL: Duration = Duration::from_millis(400);
 /// How soon to look again when an exchange was under way.
 const BUSY_INTERVAL: Duration = Duration::from_millis(20);
 
+/// How soon to look again at a bus on which a device is being configured.
+const SETTLING_INTERVAL: Duration = Duration::from_millis(50);
+
 const IGNORE: u32 = 0x1;
 const CHANGED: u32 = 0x2;
 const UNKNOWN: u32 = 0x4;
@@ -79,6 +82,7 @@ impl Context {
         let subjects = subjects(states, &snapshot)?;
         for state in states.iter_mut() {
             state.event = 0;
+            state.touched = true;
         }
         if self.look(&subjects, states, None) {
             return Ok(());
@@ -180,6 +184,12 @@ impl Context {
             no_later_than(Duration::from_millis(1 << (6 - wait.retries)));
             wait.retries -= 1;
         }
+        if registry::is_settling() {
+            no_later_than(SETTLING_INTERVAL);
+        }
+        if let Some(fd) = registry::bus_fd() {
+            fds.push(entry(fd, libc::POLLIN));
+        }
         for watched in &wait.watched {
             if let Some(time) = watched.next_look() {
                 no_later_than(time);
@@ -197,7 +207,7 @@ impl Context {
             return Err(Error::Cancelled);
         }
         let heard = wait.ear.listen();
-        if heard.any() {
+        if heard.any() || registry::is_settling() {
             registry::rescan();
         }
         if heard.closed {
@@ -313,7 +323,6 @@ fn fill_in(state: &mut ReaderState, sight: &Sight) {
                 *to = *from;
             }
             state.atr_len = atr.len();
-            state.touched = true;
         }
         Sight::Unavailable => {
             let view = View { state: CardState::Failed, moves: 0, users: None };

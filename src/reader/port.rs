@@ -67,7 +67,8 @@ impl Port {
         let key = Key::of(&reader.interface);
         let mut open = PORTS.get().open.lock();
         open.retain(|_, port| port.strong_count() > 0);
-        if let Some(port) = open.get(&key).and_then(Weak::upgrade) {
+        // A record that somebody removed is no longer shared with newcomers: they and we must meet in a new one.
+        if let Some(port) = open.get(&key).and_then(Weak::upgrade).filter(|port| !port.store.is_orphaned()) {
             return Ok(port);
         }
         let port = Arc::new(Self::new(reader, key)?);

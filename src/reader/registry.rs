@@ -1,6 +1,7 @@
 //! Which readers there are and what they are called.
 
 use std::collections::HashMap;
+use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -52,6 +53,8 @@ struct Registry {
     current: Arc<Snapshot>,
     /// What the bus looked like then; `None` if it has to be looked at again in any case.
     seen: Option<SnapshotKey>,
+    /// A device was being configured then, and the kernel makes no sound when it is done.
+    settling: bool,
     simulated: HashMap<Key, u8>,
 }
 
@@ -83,7 +86,17 @@ pub(crate) fn rescan() -> Arc<Snapshot> {
 
 /// What to watch for readers that come and go.
 pub(crate) fn bus_paths() -> Vec<PathBuf> {
-    if is_simulated() { vec![sim::bus_path()] } else { sysfs::watch_paths() }
+    if is_simulated() { sim::bus_path().into_iter().collect() } else { sysfs::watch_paths() }
+}
+
+/// Whether to look again soon without being told.
+pub(crate) fn is_settling() -> bool {
+    REGISTRY.get().lock().settling
+}
+
+/// What else to wait for: events that the software reader has planned.
+pub(crate) fn bus_fd() -> Option<RawFd> {
+    if is_simulated() { sim::wait_fd() } else { None }
 }
 
 /// Whether the software reader stands in for the bus.
@@ -111,6 +124,7 @@ impl Registry {
         }
         self.scan(usable);
         // A permission may come later without the directory changing: then look again at every call.
+        self.settling = found.settling;
         self.seen = (refused.is_empty() && !found.settling).then_some(key);
     }
 

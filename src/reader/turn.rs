@@ -213,6 +213,10 @@ impl<'a> Turn<'a> {
         if port.is_claimed() {
             return Ok(());
         }
+        if port.store().is_orphaned() {
+            log::error!("{}: its record was removed; connect anew", port.interface().node.display());
+            return Err(Error::ReaderUnavailable);
+        }
         let from_living = self.claim()?;
         port.set_claimed(true);
         self.header.claim_peer = port.peer();
