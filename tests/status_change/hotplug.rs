@@ -87,14 +87,14 @@ fn handles_of_an_unplugged_reader_are_dead_and_stay_so() {
             assert_eq!(card.reconnect(SHARED, LEAVE), Err(Error::InvalidValue));
             assert_eq!(card.reconnect(SHARED, RESET), Err(Error::InvalidValue));
         };
-        cards.map(dead);
+        cards.into_iter().for_each(dead);
         assert_eq!(context.connect(name, SHARED).err(), Some(Error::UnknownReader));
         // The same reader once more, under the same name.
         let reader = sim::plug(config).unwrap();
         drop(reader.insert(0, Chip::new(1)));
         assert_eq!(context.readers(), [name.as_str()]);
         assert_eq!(event(&context, name, 0), 0x22, "nobody is connected to it, and its count begins anew");
-        cards.map(dead);
+        cards.into_iter().for_each(dead);
         let fresh = context.connect(name, EXCLUSIVE).unwrap();
         assert_eq!(fresh.transmit(&[0, 0xA4, 0, 0]), Ok(vec![0x90, 0]));
         for card in cards {
