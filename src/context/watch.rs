@@ -327,9 +327,11 @@ fn fill_in(state: &mut ReaderState, sight: &Sight) {
         Sight::Unavailable => {
             let view = View { state: CardState::Failed, moves: 0, users: None };
             state.event = status::event_word(view, state.current);
+            state.atr_len = 0;
         }
         Sight::Gone => {
             state.event = UNKNOWN | UNAVAILABLE | if state.current & UNKNOWN == 0 { CHANGED } else { 0 };
+            state.atr_len = 0;
         }
     }
 }
