@@ -293,7 +293,8 @@ fn look_at(link: &Link, slot: u8, is_watcher: bool) -> (Sight, bool) {
     if !turn.is_busy_elsewhere() {
         let fresh = if is_watcher { turn.refresh() } else { turn.refresh_if_unwatched() };
         if fresh.and_then(|()| turn.ensure_answered()).is_err() {
-            return (Sight::Unavailable, false);
+            let is_there = link.port().transport().is_connected();
+            return (if is_there { Sight::Unavailable } else { Sight::Gone }, false);
         }
     }
     let card = turn.card;
