@@ -79,6 +79,8 @@ impl Context {
             Timeout::After(time) => Instant::now().checked_add(time),
         };
         let snapshot = registry::readers();
+        // Nothing is held of readers that left when nobody looked.
+        self.links.lock().retain(|key, _| snapshot.has(key));
         let subjects = subjects(states, &snapshot)?;
         for state in states.iter_mut() {
             state.event = 0;
