@@ -56,6 +56,8 @@ struct Watched {
     is_watcher: bool,
     /// Another party was in an exchange at the last look.
     busy: bool,
+    /// The reader did not answer then; nothing is heard when it does again.
+    failing: bool,
 }
 
 /// Everything a waiting call holds.
@@ -109,6 +111,9 @@ impl Context {
     /// Looks at every entry; whether any has changed.
     fn look(&self, subjects: &[Subject], states: &mut [ReaderState], mut wait: Option<&mut Wait>) -> bool {
         let snapshot = registry::readers();
+        for watched in wait.as_deref_mut().into_iter().flat_map(|wait| &mut wait.watched) {
+            (watched.busy, watched.failing) = (false, false);
+        }
         let mut changed = false;
         for (subject, state) in subjects.iter().zip(states) {
             match subject {
@@ -138,7 +143,8 @@ impl Context {
         let is_watcher = watched.as_ref().is_some_and(|watched| watched.is_watcher);
         let (sight, busy) = look_at(&link, reader.slot, is_watcher);
         if let Some(watched) = watched {
-            watched.busy = busy;
+            watched.busy |= busy;
+            watched.failing |= matches!(sight, Sight::Unavailable);
         }
         sight
     }
@@ -230,7 +236,7 @@ impl Watched {
         ear.add_node(&interface.node)?;
         let locks = LockFile::open(&interface.node, interface.node_id, interface.number)?;
         locks.try_lock(Byte::Waiting, Mode::Shared)?;
-        let mut watched = Self { link, locks, is_watcher: false, busy: false };
+        let mut watched = Self { link, locks, is_watcher: false, busy: false, failing: false };
         watched.take_watch();
         Ok(watched)
     }
@@ -259,7 +265,7 @@ impl Watched {
         if !port.is_claimed() {
             return Some(Duration::from_millis(HANDOVER_IDLE_MS));
         }
-        (!port.has_interrupt()).then_some(POLL_INTERVAL)
+        (self.failing || !port.has_interrupt()).then_some(POLL_INTERVAL)
     }
 }
 

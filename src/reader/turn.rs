@@ -358,8 +358,8 @@ impl<'a> Turn<'a> {
                 Ok(())
             }
             Err(error) => {
-                log::error!("{} slot {}: {error}", port.interface().node.display(), self.slot);
                 if self.card.state != CardState::Failed {
+                    log::error!("{} slot {}: {error}", port.interface().node.display(), self.slot);
                     self.card.state = CardState::Failed;
                     self.bell = true;
                 }
