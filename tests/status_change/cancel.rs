@@ -10,17 +10,26 @@ const ENDLESS: [DWORD; 2] = [INFINITE, DWORD::MAX];
 
 #[test]
 fn a_cancel_ends_an_endless_wait_with_the_events_filled_in() {
-    for time in ENDLESS {
-        let (context, bench, empty) = (Context::new(), Bench::with_card(Chip::new(1)), Bench::plug());
-        let waiter = Waiter::start(context.0, time, &[bench.state(0x20), empty.state(0x10), State::new(PNP, 0)]);
-        waiter.assert_goes_on();
-        assert_eq!(cancel(context.0), Ok(()));
-        let (result, states) = waiter.end();
-        assert_eq!(result, Err(Error::Cancelled));
-        assert_eq!((states[0].event, states[0].atr()), (0x20, &Chip::atr(1)[..]));
-        assert_eq!((states[1].event, states[1].atr()), (0x10, &[][..]));
-        assert!(context.is_valid());
-    }
+    alone(
+        "cancel::a_cancel_ends_an_endless_wait_with_the_events_filled_in",
+        || {
+            for time in ENDLESS {
+                let (context, bench, empty) = (Context::new(), Bench::with_card(Chip::new(1)), Bench::plug());
+                let waiter = Waiter::start(
+                    context.0,
+                    time,
+                    &[bench.state(0x20), empty.state(0x10), State::new(PNP, 0)],
+                );
+                waiter.assert_goes_on();
+                assert_eq!(cancel(context.0), Ok(()));
+                let (result, states) = waiter.end();
+                assert_eq!(result, Err(Error::Cancelled));
+                assert_eq!((states[0].event, states[0].atr()), (0x20, &Chip::atr(1)[..]));
+                assert_eq!((states[1].event, states[1].atr()), (0x10, &[][..]));
+                assert!(context.is_valid());
+            }
+        },
+    );
 }
 
 #[test]
@@ -37,12 +46,17 @@ fn a_release_ends_an_endless_wait() {
 
 #[test]
 fn a_cancel_ends_waits_for_the_list_of_readers_and_for_polled_readers() {
-    let (context, bench) = (Context::new(), Bench::polled());
-    for state in [State::new(PNP, 0), bench.state(0x10)] {
-        let waiter = Waiter::start(context.0, INFINITE, &[state]);
-        assert_eq!(cancel(context.0), Ok(()));
-        assert_eq!(waiter.end().0, Err(Error::Cancelled));
-    }
+    alone(
+        "cancel::a_cancel_ends_waits_for_the_list_of_readers_and_for_polled_readers",
+        || {
+            let (context, bench) = (Context::new(), Bench::polled());
+            for state in [State::new(PNP, 0), bench.state(0x10)] {
+                let waiter = Waiter::start(context.0, INFINITE, &[state]);
+                assert_eq!(cancel(context.0), Ok(()));
+                assert_eq!(waiter.end().0, Err(Error::Cancelled));
+            }
+        },
+    );
 }
 
 #[test]
@@ -96,13 +110,20 @@ fn a_cancel_of_one_context_leaves_the_wait_of_another_alone() {
 
 #[test]
 fn one_cancel_ends_every_wait_in_its_context() {
-    let (context, bench, other) = (Context::new(), Bench::plug(), Bench::plug());
-    let waiters = [bench.state(0x10), bench.state(0x10), other.state(0x10), State::new(PNP, 0)]
+    alone("cancel::one_cancel_ends_every_wait_in_its_context", || {
+        let (context, bench, other) = (Context::new(), Bench::plug(), Bench::plug());
+        let waiters = [
+            bench.state(0x10),
+            bench.state(0x10),
+            other.state(0x10),
+            State::new(PNP, 0),
+        ]
         .map(|state| Waiter::start(context.0, INFINITE, &[state]));
-    assert_eq!(cancel(context.0), Ok(()));
-    for waiter in waiters {
-        assert_eq!(waiter.end().0, Err(Error::Cancelled));
-    }
+        assert_eq!(cancel(context.0), Ok(()));
+        for waiter in waiters {
+            assert_eq!(waiter.end().0, Err(Error::Cancelled));
+        }
+    });
 }
 
 #[test]

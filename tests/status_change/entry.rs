@@ -20,9 +20,17 @@ fn a_null_name_is_refused_even_where_ignored_and_whatever_the_context() {
     for value in [context.0, 0, Context::stale()] {
         for current in [0, IGNORE] {
             let mut states = [State::new("no such reader", 0), State::unnamed(current)];
-            assert_eq!(status_change(value, 0, &mut states), Err(Error::InvalidValue), "{current}");
+            assert_eq!(
+                status_change(value, 0, &mut states),
+                Err(Error::InvalidValue),
+                "{current}"
+            );
             assert!(states.iter().all(State::is_untouched));
-            assert_eq!(status_change(value, 0, &mut states[1..]), Err(Error::InvalidValue), "{current}, alone");
+            assert_eq!(
+                status_change(value, 0, &mut states[1..]),
+                Err(Error::InvalidValue),
+                "{current}, alone"
+            );
         }
     }
 }
@@ -39,7 +47,11 @@ fn no_readers_at_all_is_a_success_without_a_context() {
 fn nothing_but_ignored_readers_is_a_success_without_a_context_and_touches_nothing() {
     let bench = Bench::with_card(Chip::new(1));
     for value in [0, Context::stale(), Context::new().0] {
-        let mut states = [bench.state(IGNORE), State::new("no such reader", IGNORE | 0x20), State::new(PNP, IGNORE)];
+        let mut states = [
+            bench.state(IGNORE),
+            State::new("no such reader", IGNORE | 0x20),
+            State::new(PNP, IGNORE),
+        ];
         assert_eq!(status_change(value, INFINITE, &mut states), Ok(()));
         assert!(states.iter().all(State::is_untouched), "{states:?}");
     }
@@ -64,7 +76,7 @@ fn an_unknown_name_is_refused_before_anything_is_modified() {
         String::new(),
         format!("{name} "),
         name.to_lowercase(),
-        name.replace(" 00 00", ""),
+        name[..name.len() - 6].to_owned(),
         "x".repeat(128),
         "x".repeat(5000),
         format!("{PNP} "),
@@ -72,7 +84,11 @@ fn an_unknown_name_is_refused_before_anything_is_modified() {
     for other in unknown {
         for current in [0, IGNORE] {
             let mut states = [bench.state(0), State::new(&other, current), State::new(PNP, 0)];
-            assert_eq!(status_change(context.0, 0, &mut states), Err(Error::UnknownReader), "{other:?} {current}");
+            assert_eq!(
+                status_change(context.0, 0, &mut states),
+                Err(Error::UnknownReader),
+                "{other:?} {current}"
+            );
             assert!(states.iter().all(State::is_untouched), "{other:?}");
         }
     }
@@ -80,7 +96,11 @@ fn an_unknown_name_is_refused_before_anything_is_modified() {
 
 #[test]
 fn ignored_entries_get_no_event_and_keep_their_atr_while_others_are_looked_at() {
-    let (context, bench, other) = (Context::new(), Bench::with_card(Chip::new(1)), Bench::with_card(Chip::new(2)));
+    let (context, bench, other) = (
+        Context::new(),
+        Bench::with_card(Chip::new(1)),
+        Bench::with_card(Chip::new(2)),
+    );
     let mut states = [bench.state(IGNORE), other.state(0), State::new(PNP, IGNORE)];
     assert_eq!(status_change(context.0, 0, &mut states), Ok(()));
     for ignored in [&states[0], &states[2]] {
@@ -105,12 +125,19 @@ fn changes_of_an_ignored_reader_do_not_end_the_call() {
 
 #[test]
 fn the_pseudo_reader_is_known_in_any_case_of_letters() {
-    let context = Context::new();
-    for name in [PNP.to_owned(), PNP.to_lowercase(), PNP.to_uppercase(), r"\\?pNp?\nOTIFICATION".to_owned()] {
-        let mut states = [State::new(&name, 0)];
-        assert_eq!(status_change(context.0, 0, &mut states), Err(Error::Timeout), "{name}");
-        assert_eq!(states[0].event & 0xFFFF, 0);
-    }
+    alone("entry::the_pseudo_reader_is_known_in_any_case_of_letters", || {
+        let context = Context::new();
+        for name in [
+            PNP.to_owned(),
+            PNP.to_lowercase(),
+            PNP.to_uppercase(),
+            r"\\?pNp?\nOTIFICATION".to_owned(),
+        ] {
+            let mut states = [State::new(&name, 0)];
+            assert_eq!(status_change(context.0, 0, &mut states), Err(Error::Timeout), "{name}");
+            assert_eq!(states[0].event & 0xFFFF, 0);
+        }
+    });
 }
 
 #[test]

@@ -16,23 +16,39 @@ fn size(len: DWORD) -> usize {
 
 #[test]
 fn without_readers_the_length_is_1_and_no_buffer_is_touched() {
-    alone("lists::without_readers_the_length_is_1_and_no_buffer_is_touched", || {
-        drop(Bench::plug());
-        let context = Context::new();
-        for room in [0, 1, 100, DWORD::from(u32::MAX)] {
-            let (mut text, mut len) = ([0x55; 100], room);
-            assert_eq!(list_readers(context.0, Some(&mut text), Some(&mut len)), Err(Error::NoReadersAvailable));
-            assert_eq!((len, text), (1, [0x55; 100]), "room {room}");
-        }
-        let mut len = 77;
-        assert_eq!(list_readers(context.0, None, Some(&mut len)), Err(Error::NoReadersAvailable));
-        assert_eq!(len, 1);
-        let mut len = DWORD::MAX;
-        assert_eq!(list_readers(context.0, None, Some(&mut len)), Err(Error::NoReadersAvailable), "before the buffer's check");
-        assert_eq!(len, 1);
-        let (result, text) = list_readers_allocated(context.0, &mut len);
-        assert_eq!((result, len, text.is_nothing()), (Err(Error::NoReadersAvailable), 1, true));
-    });
+    alone(
+        "lists::without_readers_the_length_is_1_and_no_buffer_is_touched",
+        || {
+            drop(Bench::plug());
+            let context = Context::new();
+            for room in [0, 1, 100, DWORD::from(u32::MAX)] {
+                let (mut text, mut len) = ([0x55; 100], room);
+                assert_eq!(
+                    list_readers(context.0, Some(&mut text), Some(&mut len)),
+                    Err(Error::NoReadersAvailable)
+                );
+                assert_eq!((len, text), (1, [0x55; 100]), "room {room}");
+            }
+            let mut len = 77;
+            assert_eq!(
+                list_readers(context.0, None, Some(&mut len)),
+                Err(Error::NoReadersAvailable)
+            );
+            assert_eq!(len, 1);
+            let mut len = DWORD::MAX;
+            assert_eq!(
+                list_readers(context.0, None, Some(&mut len)),
+                Err(Error::NoReadersAvailable),
+                "before the buffer's check"
+            );
+            assert_eq!(len, 1);
+            let (result, text) = list_readers_allocated(context.0, &mut len);
+            assert_eq!(
+                (result, len, text.is_nothing()),
+                (Err(Error::NoReadersAvailable), 1, true)
+            );
+        },
+    );
 }
 
 #[test]
@@ -46,7 +62,10 @@ fn readers_are_a_multi_string_in_the_callers_buffer() {
         assert_eq!(len, needed, "with every NUL");
         for room in [0, 1, needed - 1] {
             let (mut text, mut len) = (vec![0x55; whole.len() + 10], room);
-            assert_eq!(list_readers(context.0, Some(&mut text), Some(&mut len)), Err(Error::InsufficientBuffer));
+            assert_eq!(
+                list_readers(context.0, Some(&mut text), Some(&mut len)),
+                Err(Error::InsufficientBuffer)
+            );
             assert_eq!((len, text), (needed, vec![0x55; whole.len() + 10]), "room {room}");
         }
         // 0xFFFFFFFF is a length like any other where a DWORD has 64 bits.
@@ -71,7 +90,10 @@ fn readers_are_allocated_on_demand() {
         assert_eq!(text.bytes(len), whole);
         assert_eq!(text.free(context.0), Ok(()));
         let mut len = DWORD::MAX;
-        assert_eq!(list_readers(context.0, None, Some(&mut len)), Err(Error::InvalidParameter));
+        assert_eq!(
+            list_readers(context.0, None, Some(&mut len)),
+            Err(Error::InvalidParameter)
+        );
         assert_eq!(size(len), whole.len(), "the length is told all the same");
     });
 }
@@ -108,16 +130,28 @@ fn there_is_one_group_of_22_bytes() {
     let mut len = 0;
     assert_eq!(list_groups(context.0, None, Some(&mut len)), Ok(()));
     assert_eq!(len, 22);
-    for (room, result) in [(0, Err(Error::InsufficientBuffer)), (21, Err(Error::InsufficientBuffer)), (22, Ok(())), (30, Ok(()))] {
+    for (room, result) in [
+        (0, Err(Error::InsufficientBuffer)),
+        (21, Err(Error::InsufficientBuffer)),
+        (22, Ok(())),
+        (30, Ok(())),
+    ] {
         let (mut text, mut len) = ([0x55; 30], room);
-        assert_eq!(list_groups(context.0, Some(&mut text), Some(&mut len)), result, "room {room}");
+        assert_eq!(
+            list_groups(context.0, Some(&mut text), Some(&mut len)),
+            result,
+            "room {room}"
+        );
         assert_eq!(len, 22);
         let written = if result.is_ok() { 22 } else { 0 };
         assert_eq!(text[..written], GROUPS[..written]);
         assert_eq!(text[written..], [0x55; 30][written..], "room {room}");
     }
     let mut len = DWORD::MAX;
-    assert_eq!(list_groups(context.0, None, Some(&mut len)), Err(Error::InvalidParameter));
+    assert_eq!(
+        list_groups(context.0, None, Some(&mut len)),
+        Err(Error::InvalidParameter)
+    );
     assert_eq!(len, 22);
     let (result, text) = list_groups_allocated(context.0, &mut len);
     assert_eq!((result, len, text.bytes(22)), (Ok(()), 22, &GROUPS[..]));
@@ -148,7 +182,10 @@ fn an_allocated_string_can_be_taken_for_a_c_string() {
     let mut len = 0;
     let (_, text) = list_readers_allocated(context.0, &mut len);
     let first = CStr::from_bytes_until_nul(text.bytes(len)).unwrap();
-    assert!(context.readers().iter().any(|name| name.as_bytes() == first.to_bytes()), "{first:?}");
+    assert!(
+        context.readers().iter().any(|name| name.as_bytes() == first.to_bytes()),
+        "{first:?}"
+    );
     assert!(String::from_utf8_lossy(text.bytes(len)).contains(bench.name()));
     assert_eq!(text.free(context.0), Ok(()));
 }

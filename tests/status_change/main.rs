@@ -4,7 +4,13 @@
 //! Called through the exported C functions, against the software reader. Rules are pcsc-lite's as the documentation
 //! sets them down.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 
 #[path = "../support/watch_bench.rs"]
 mod watch_bench;

@@ -9,7 +9,12 @@ use crate::watch_bench::*;
 fn a_powered_card_has_three_bits_and_the_counter_above() {
     let (context, bench) = (Context::new(), Bench::with_card(Chip::new(1)));
     let card = context.connect(bench.name(), SHARED).unwrap();
-    let expected = Status { name: bench.name().to_owned(), state: 0x34, protocol: 1, atr: Chip::atr(1) };
+    let expected = Status {
+        name: bench.name().to_owned(),
+        state: 0x34,
+        protocol: 1,
+        atr: Chip::atr(1),
+    };
     assert_eq!(card.status(), Ok(expected.clone()));
     // Resets count nothing, moves do.
     assert_eq!(card.reconnect(SHARED, RESET), Ok(()));
@@ -18,7 +23,14 @@ fn a_powered_card_has_three_bits_and_the_counter_above() {
     bench.insert(Chip::new(2));
     assert_eq!(card.status(), Err(Error::RemovedCard));
     assert_eq!(card.reconnect(SHARED, LEAVE), Ok(()));
-    assert_eq!(card.status(), Ok(Status { state: 0x2_0034, atr: Chip::atr(2), ..expected }));
+    assert_eq!(
+        card.status(),
+        Ok(Status {
+            state: 0x2_0034,
+            atr: Chip::atr(2),
+            ..expected
+        })
+    );
 }
 
 /// pcsc-lite powers a card up when it comes in, so it is not to be seen otherwise.
@@ -26,15 +38,31 @@ fn a_powered_card_has_three_bits_and_the_counter_above() {
 fn a_direct_connection_finds_the_card_powered_but_without_protocol() {
     let (context, bench) = (Context::new(), Bench::with_card(Chip::new(1)));
     let card = context.connect(bench.name(), DIRECT).unwrap();
-    let expected = Status { name: bench.name().to_owned(), state: 0x34, protocol: 0, atr: Chip::atr(1) };
+    let expected = Status {
+        name: bench.name().to_owned(),
+        state: 0x34,
+        protocol: 0,
+        atr: Chip::atr(1),
+    };
     assert_eq!(card.status(), Ok(expected.clone()));
     bench.remove();
     assert_eq!(card.status(), Err(Error::RemovedCard));
     let empty = context.connect(bench.name(), DIRECT).unwrap();
-    let nothing = Status { state: 0x1_0002, atr: vec![], ..expected.clone() };
+    let nothing = Status {
+        state: 0x1_0002,
+        atr: vec![],
+        ..expected.clone()
+    };
     assert_eq!(empty.status(), Ok(nothing));
     bench.insert(Chip::new(2));
-    assert_eq!(empty.status(), Ok(Status { state: 0x2_0034, atr: Chip::atr(2), ..expected }));
+    assert_eq!(
+        empty.status(),
+        Ok(Status {
+            state: 0x2_0034,
+            atr: Chip::atr(2),
+            ..expected
+        })
+    );
 }
 
 #[test]
@@ -67,8 +95,15 @@ fn everything_is_optional() {
     assert_eq!(card.status_into(None, None, Some(&mut state), None, None, None), Ok(()));
     assert_eq!(state, 0x34);
     let (mut name_len, mut atr_len) = (0, 0);
-    assert_eq!(card.status_into(None, Some(&mut name_len), None, None, None, Some(&mut atr_len)), Ok(()));
-    assert_eq!((usize::try_from(name_len), atr_len), (Ok(bench.name().len() + 1), 4), "lengths only");
+    assert_eq!(
+        card.status_into(None, Some(&mut name_len), None, None, None, Some(&mut atr_len)),
+        Ok(())
+    );
+    assert_eq!(
+        (usize::try_from(name_len), atr_len),
+        (Ok(bench.name().len() + 1), 4),
+        "lengths only"
+    );
 }
 
 #[test]
@@ -80,8 +115,14 @@ fn a_name_that_does_not_fit_is_cut_without_nul_and_all_else_is_told() {
         let (mut name, mut atr) = ([0x55; 200], [0x55; 40]);
         let (mut name_len, mut atr_len, mut state, mut protocol) = (DWORD::try_from(room).unwrap(), 40, 0, 0);
         let lengths = (Some(&mut name_len), Some(&mut atr_len));
-        let result =
-            card.status_into(Some(&mut name), lengths.0, Some(&mut state), Some(&mut protocol), Some(&mut atr), lengths.1);
+        let result = card.status_into(
+            Some(&mut name),
+            lengths.0,
+            Some(&mut state),
+            Some(&mut protocol),
+            Some(&mut atr),
+            lengths.1,
+        );
         assert_eq!(result, Err(Error::InsufficientBuffer));
         assert_eq!(usize::try_from(name_len), Ok(whole), "what is needed");
         assert_eq!(name[..room], bench.name().as_bytes()[..room]);
@@ -98,9 +139,19 @@ fn an_atr_that_does_not_fit_is_cut_and_all_else_is_told() {
         let (mut name, mut atr) = ([0x55; 200], [0x55; 40]);
         let (mut name_len, mut atr_len, mut state) = (200, DWORD::try_from(room).unwrap(), 0);
         let lengths = (Some(&mut name_len), Some(&mut atr_len));
-        let result = card.status_into(Some(&mut name), lengths.0, Some(&mut state), None, Some(&mut atr), lengths.1);
+        let result = card.status_into(
+            Some(&mut name),
+            lengths.0,
+            Some(&mut state),
+            None,
+            Some(&mut atr),
+            lengths.1,
+        );
         assert_eq!(result, Err(Error::InsufficientBuffer));
-        assert_eq!((atr_len, &atr[..room], &atr[room..]), (4, &Chip::atr(1)[..room], &[0x55; 40][room..]));
+        assert_eq!(
+            (atr_len, &atr[..room], &atr[room..]),
+            (4, &Chip::atr(1)[..room], &[0x55; 40][room..])
+        );
         assert_eq!((state, &name[..bench.name().len()]), (0x34, bench.name().as_bytes()));
     }
 }
@@ -111,9 +162,15 @@ fn a_buffer_without_a_length_has_no_room() {
     let card = context.connect(bench.name(), SHARED).unwrap();
     let (mut name, mut state) = ([0x55; 200], 0);
     let result = card.status_into(Some(&mut name), None, Some(&mut state), None, None, None);
-    assert_eq!((result, name, state), (Err(Error::InsufficientBuffer), [0x55; 200], 0x34));
+    assert_eq!(
+        (result, name, state),
+        (Err(Error::InsufficientBuffer), [0x55; 200], 0x34)
+    );
     let mut atr = [0x55; 40];
-    assert_eq!(card.status_into(None, None, None, None, Some(&mut atr), None), Err(Error::InsufficientBuffer));
+    assert_eq!(
+        card.status_into(None, None, None, None, Some(&mut atr), None),
+        Err(Error::InsufficientBuffer)
+    );
     assert_eq!(atr, [0x55; 40]);
 }
 
@@ -129,19 +186,32 @@ fn name_and_atr_are_allocated_on_demand() {
     let (mut len, mut state) = (DWORD::MAX, 0);
     let result = card.status_into(None, Some(&mut len), Some(&mut state), None, None, None);
     assert_eq!(result, Err(Error::InvalidParameter));
-    assert_eq!((usize::try_from(len), state), (Ok(bench.name().len() + 1), 0x34), "set already");
+    assert_eq!(
+        (usize::try_from(len), state),
+        (Ok(bench.name().len() + 1), 0x34),
+        "set already"
+    );
 }
 
 #[test]
 fn numbers_are_0_after_every_failure() {
     let (context, bench) = (Context::new(), Bench::with_card(Chip::new(1)));
-    let cards = [context.connect(bench.name(), SHARED).unwrap(), context.connect(bench.name(), SHARED).unwrap()];
+    let cards = [
+        context.connect(bench.name(), SHARED).unwrap(),
+        context.connect(bench.name(), SHARED).unwrap(),
+    ];
     let fails = |card: Handle, error: Error| {
         let (mut name, mut atr) = ([0x55; 200], [0x55; 40]);
         let (mut name_len, mut atr_len, mut state, mut protocol) = (200, 40, 9, 9);
         let lengths = (Some(&mut name_len), Some(&mut atr_len));
-        let result =
-            card.status_into(Some(&mut name), lengths.0, Some(&mut state), Some(&mut protocol), Some(&mut atr), lengths.1);
+        let result = card.status_into(
+            Some(&mut name),
+            lengths.0,
+            Some(&mut state),
+            Some(&mut protocol),
+            Some(&mut atr),
+            lengths.1,
+        );
         assert_eq!((result, name_len, atr_len, state, protocol), (Err(error), 0, 0, 0, 0));
         assert_eq!((name, atr), ([0x55; 200], [0x55; 40]), "not even the name");
     };

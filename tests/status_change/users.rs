@@ -29,7 +29,11 @@ fn an_exclusive_connection_is_exclusive_and_not_in_use() {
         assert_eq!(event(asker, bench.name(), 0), 0xA2);
         assert_eq!(event(asker, bench.name(), 0x20), 0xA0, "becoming so is no change");
         assert_eq!(event(asker, bench.name(), 0xA0), 0xA0);
-        assert_eq!(event(asker, bench.name(), 0x120), 0xA2, "but to one who thought it shared");
+        assert_eq!(
+            event(asker, bench.name(), 0x120),
+            0xA2,
+            "but to one who thought it shared"
+        );
     }
     assert_eq!(card.reconnect(SHARED, LEAVE), Ok(()));
     assert_eq!(event(&context, bench.name(), 0xA0), 0x122);
@@ -64,7 +68,11 @@ fn a_shared_card_that_is_pulled_is_gone_from_use_too() {
     assert_eq!(event(&context, bench.name(), 0x120), 0x1_0012);
     assert_eq!(event(&context, bench.name(), 0x1_0010), 0x1_0010);
     bench.insert(Chip::new(1));
-    assert_eq!(event(&context, bench.name(), 0x1_0010), 0x2_0122, "the connection is still there");
+    assert_eq!(
+        event(&context, bench.name(), 0x1_0010),
+        0x2_0122,
+        "the connection is still there"
+    );
 }
 
 #[test]
@@ -104,7 +112,12 @@ fn a_connection_that_goes_with_its_context_ends_a_wait() {
 fn a_change_of_the_share_mode_ends_a_wait() {
     let (context, other, bench) = (Context::new(), Context::new(), Bench::with_card(Chip::new(1)));
     let card = other.connect(bench.name(), SHARED).unwrap();
-    for (share, known, word) in [(EXCLUSIVE, 0x120, 0xA2), (SHARED, 0xA0, 0x122), (EXCLUSIVE, 0x120, 0xA2), (DIRECT, 0xA0, 0x122)] {
+    for (share, known, word) in [
+        (EXCLUSIVE, 0x120, 0xA2),
+        (SHARED, 0xA0, 0x122),
+        (EXCLUSIVE, 0x120, 0xA2),
+        (DIRECT, 0xA0, 0x122),
+    ] {
         let waiter = Waiter::start(context.0, INFINITE, &[bench.state(known)]);
         assert_eq!(card.reconnect(share, LEAVE), Ok(()));
         let (result, state) = waiter.end_of_one();
@@ -131,11 +144,18 @@ fn a_removal_that_an_exchange_finds_ends_a_wait() {
     use winscard::sim::{Config, Fault, Injection, Times};
     for interrupt in [true, false] {
         let (context, other) = (Context::new(), Context::new());
-        let bench = Bench::plug_as(Config { interrupt, ..Config::default() });
+        let bench = Bench::plug_as(Config {
+            interrupt,
+            ..Config::default()
+        });
         bench.insert(Chip::new(1));
         let card = other.connect(bench.name(), SHARED).unwrap();
         let waiter = Waiter::start(context.0, INFINITE, &[bench.state(0x120)]);
-        bench.reader.inject(Injection { fault: Fault::CardPulled, on: Some(XFR_BLOCK), times: Times::Count(1) });
+        bench.reader.inject(Injection {
+            fault: Fault::CardPulled,
+            on: Some(XFR_BLOCK),
+            times: Times::Count(1),
+        });
         assert_eq!(card.transmit(&[0, 0xA4, 0, 0]), Err(Error::NoSmartcard));
         let (result, state) = waiter.end_of_one();
         assert_eq!((result, state.event), (Ok(()), 0x1_0012));

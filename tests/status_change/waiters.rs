@@ -28,7 +28,13 @@ fn follow(context: SCARDCONTEXT, state: State, tell: mpsc::Sender<DWORD>) -> thr
 
 #[test]
 fn each_waiter_sees_each_insertion_and_removal_once_with_the_same_counter() {
-    for config in [Config::default(), Config { interrupt: false, ..Config::default() }] {
+    for config in [
+        Config::default(),
+        Config {
+            interrupt: false,
+            ..Config::default()
+        },
+    ] {
         // Two threads in one context, and two contexts with one each.
         let contexts = [Context::new(), Context::new(), Context::new()];
         let bench = Bench::plug_as(config);
@@ -52,22 +58,33 @@ fn each_waiter_sees_each_insertion_and_removal_once_with_the_same_counter() {
             expect((2 * round + 2) << 16 | 0x12);
         }
         bench.reader.unplug();
-        expect(0xE);
         for thread in threads {
             thread.join().unwrap();
         }
-        assert!(heard.iter().all(|told| told.try_recv().is_err()), "something was seen twice");
+        // One that was between two calls then hears of an unknown reader only.
+        for told in heard {
+            let rest: Vec<_> = told.iter().collect();
+            assert!(rest.is_empty() || rest == [0xE], "{rest:x?}");
+        }
     }
 }
 
 #[test]
 fn the_watch_passes_to_another_waiter_when_the_call_that_had_it_ends() {
-    for config in [Config::default(), Config { interrupt: false, ..Config::default() }] {
+    for config in [
+        Config::default(),
+        Config {
+            interrupt: false,
+            ..Config::default()
+        },
+    ] {
         let (context, bench) = (Context::new(), Bench::plug_as(config));
         let contexts: Vec<_> = (0..4).map(|_| Context::new()).collect();
         // The first to wait watches; each cancel hands the watch on.
-        let mut waiters: Vec<_> =
-            contexts.iter().map(|context| Waiter::start(context.0, INFINITE, &[bench.state(0x10)])).collect();
+        let mut waiters: Vec<_> = contexts
+            .iter()
+            .map(|context| Waiter::start(context.0, INFINITE, &[bench.state(0x10)]))
+            .collect();
         let last = Waiter::start(context.0, INFINITE, &[bench.state(0x10)]);
         for context in &contexts {
             assert_eq!(cancel(context.0), Ok(()));
@@ -86,11 +103,14 @@ fn a_call_that_looks_does_not_take_the_news_from_one_that_waits() {
     for _ in 0..200 {
         let waiter = Waiter::start(context.0, INFINITE, &[bench.state(known)]);
         bench.insert(Chip::new(1));
-        let word = event(&other, bench.name(), known);
-        assert_eq!(word & 0x32, 0x22);
+        // While another thread is asking the reader, one that only looks is told what was known before.
+        let word = until("the card is seen", || {
+            Some(event(&other, bench.name(), known)).filter(|word| word & 0x20 != 0)
+        });
         assert_eq!(waiter.end_of_one().1.event, word);
         bench.remove();
         known = event(&other, bench.name(), word & !2) & !2;
+        assert_eq!(known & 0x30, 0x10);
     }
 }
 
@@ -98,7 +118,10 @@ fn a_call_that_looks_does_not_take_the_news_from_one_that_waits() {
 #[test]
 fn work_on_one_slot_does_not_take_the_news_of_another() {
     let (context, other) = (Context::new(), Context::new());
-    let bench = Bench::plug_as(Config { slots: 2, ..Config::default() });
+    let bench = Bench::plug_as(Config {
+        slots: 2,
+        ..Config::default()
+    });
     bench.insert(Chip::new(1));
     let card = other.connect(&bench.names[0], SHARED).unwrap();
     let mut known = event(&context, &bench.names[1], 0) & !2;
@@ -114,27 +137,35 @@ fn work_on_one_slot_does_not_take_the_news_of_another() {
 
 #[test]
 fn a_waiter_in_another_thread_costs_an_exchange_nothing_on_the_wire() {
-    alone("waiters::a_waiter_in_another_thread_costs_an_exchange_nothing_on_the_wire", || {
-        const EXCHANGES: u64 = 200;
-        let (context, other, bench) = (Context::new(), Context::new(), Bench::with_card(Chip::new(1)));
-        let card = context.connect(bench.name(), SHARED).unwrap();
-        let time = || {
-            let (start, commands) = (Instant::now(), bench.reader.counters().commands);
-            for _ in 0..EXCHANGES {
-                assert_eq!(card.transmit(&[0, 0xA4, 0, 0]), Ok(vec![0x90, 0]));
-            }
-            (start.elapsed(), bench.reader.counters().commands - commands)
-        };
-        let (alone, commands) = time();
-        assert_eq!(commands, EXCHANGES);
-        let waiter = Waiter::start(other.0, INFINITE, &[bench.state(0x20)]);
-        let asleep = waiter.sleeps();
-        let (watched, commands) = time();
-        assert_eq!(commands, EXCHANGES, "no more is said to the reader");
-        assert!(waiter.sleeps() <= asleep + 20, "the waiter is not woken by each exchange");
-        // One millisecond each is far below any delay that is in the library, far above what the machine does.
-        let limit = alone * 3 + Duration::from_millis(EXCHANGES);
-        assert!(watched < limit, "{watched:?} with a waiter, {alone:?} without");
-        waiter.assert_waiting();
-    });
+    alone(
+        "waiters::a_waiter_in_another_thread_costs_an_exchange_nothing_on_the_wire",
+        || {
+            const EXCHANGES: u64 = 200;
+            let (context, other, bench) = (Context::new(), Context::new(), Bench::with_card(Chip::new(1)));
+            let card = context.connect(bench.name(), SHARED).unwrap();
+            let time = || {
+                let (start, commands) = (Instant::now(), bench.reader.counters().commands);
+                for _ in 0..EXCHANGES {
+                    assert_eq!(card.transmit(&[0, 0xA4, 0, 0]), Ok(vec![0x90, 0]));
+                }
+                (start.elapsed(), bench.reader.counters().commands - commands)
+            };
+            // The first exchange still finds the message about the insertion.
+            assert_eq!(card.transmit(&[0, 0xA4, 0, 0]), Ok(vec![0x90, 0]));
+            let (alone, commands) = time();
+            assert_eq!(commands, EXCHANGES);
+            let waiter = Waiter::start(other.0, INFINITE, &[bench.state(0x20)]);
+            let asleep = waiter.sleeps();
+            let (watched, commands) = time();
+            assert_eq!(commands, EXCHANGES, "no more is said to the reader");
+            assert!(
+                waiter.sleeps() <= asleep + 20,
+                "the waiter is not woken by each exchange"
+            );
+            // One millisecond each is far below any delay that is in the library, far above what the machine does.
+            let limit = alone * 3 + Duration::from_millis(EXCHANGES);
+            assert!(watched < limit, "{watched:?} with a waiter, {alone:?} without");
+            waiter.assert_waiting();
+        },
+    );
 }

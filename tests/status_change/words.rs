@@ -9,7 +9,11 @@ use crate::watch_bench::*;
 
 /// The reader does not answer to its status being asked.
 fn broken() -> Injection {
-    Injection { fault: Fault::Fail(0xFB), on: Some(GET_SLOT_STATUS), times: Times::Always }
+    Injection {
+        fault: Fault::Fail(0xFB),
+        on: Some(GET_SLOT_STATUS),
+        times: Times::Always,
+    }
 }
 
 #[test]
@@ -27,8 +31,16 @@ fn what_is_known_is_no_change_but_is_filled_in() {
     // CHANGED alone is not UNAWARE; ATRMATCH and UNPOWERED are not compared.
     for current in [0x20, 0x22, 0x2, 0x20 | 0x40, 0x20 | 0x400] {
         let mut states = [bench.state(current), empty.state(0x10)];
-        assert_eq!(status_change(context.0, 0, &mut states), Err(Error::Timeout), "{current:#x}");
-        assert_eq!((states[0].event, states[0].atr()), (0x20, &Chip::atr(7)[..]), "{current:#x}");
+        assert_eq!(
+            status_change(context.0, 0, &mut states),
+            Err(Error::Timeout),
+            "{current:#x}"
+        );
+        assert_eq!(
+            (states[0].event, states[0].atr()),
+            (0x20, &Chip::atr(7)[..]),
+            "{current:#x}"
+        );
         assert_eq!((states[1].event, states[1].atr()), (0x10, &[][..]), "{current:#x}");
     }
 }
@@ -134,7 +146,10 @@ fn a_fast_swap_is_noticed_without_interrupt_endpoint_too() {
     bench.remove();
     bench.insert(Chip::new(2));
     until("the swap is seen", || {
-        assert!(matches!(status_change(context.0, 0, &mut states), Ok(()) | Err(Error::Timeout)));
+        assert!(matches!(
+            status_change(context.0, 0, &mut states),
+            Ok(()) | Err(Error::Timeout)
+        ));
         (states[0].event & !2 == 0x2_0020).then_some(())
     });
     assert_eq!(states[0].atr(), Chip::atr(2));
@@ -157,7 +172,11 @@ fn a_mute_card_is_present_and_mute_and_has_no_atr() {
     bench.insert(Chip::new(3));
     let (_, state) = waiter.end_of_one();
     assert_eq!((state.event, state.atr()), (0x2_0022, &Chip::atr(3)[..]));
-    assert_eq!(event(&context, bench.name(), 0x2_0220), 0x2_0022, "not mute where known to be");
+    assert_eq!(
+        event(&context, bench.name(), 0x2_0220),
+        0x2_0022,
+        "not mute where known to be"
+    );
 }
 
 #[test]
@@ -192,7 +211,13 @@ fn a_reader_that_does_not_answer_is_unavailable_and_nothing_else() {
 
 #[test]
 fn a_reader_that_breaks_down_ends_a_wait_and_so_does_its_recovery() {
-    for config in [Config::default(), Config { interrupt: false, ..Config::default() }] {
+    for config in [
+        Config::default(),
+        Config {
+            interrupt: false,
+            ..Config::default()
+        },
+    ] {
         let (context, bench) = (Context::new(), Bench::plug_as(config));
         bench.insert(Chip::new(1));
         assert_eq!(event(&context, bench.name(), 0), 0x22);
@@ -205,6 +230,9 @@ fn a_reader_that_breaks_down_ends_a_wait_and_so_does_its_recovery() {
         let waiter = Waiter::start(context.0, INFINITE, &[bench.state(0x8)]);
         bench.reader.clear_faults();
         let (result, state) = waiter.end_of_one();
-        assert_eq!((result, state.event & 0xFFFF, state.atr()), (Ok(()), 0x22, &Chip::atr(1)[..]));
+        assert_eq!(
+            (result, state.event & 0xFFFF, state.atr()),
+            (Ok(()), 0x22, &Chip::atr(1)[..])
+        );
     }
 }

@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 
 use winscard::api::card::{SCardConnect, SCardDisconnect, SCardReconnect, SCardStatus};
 use winscard::api::constants::SCARD_S_SUCCESS;
-use winscard::api::context::{SCardCancel, SCardEstablishContext, SCardFreeMemory, SCardIsValidContext, SCardReleaseContext};
+use winscard::api::context::{
+    SCardCancel, SCardEstablishContext, SCardFreeMemory, SCardIsValidContext, SCardReleaseContext,
+};
 use winscard::api::io::SCardTransmit;
 use winscard::api::pci::g_rgSCardT0Pci;
 use winscard::api::readers::{SCardGetStatusChange, SCardListReaderGroups, SCardListReaders};
@@ -90,7 +92,11 @@ impl Context {
         let mut len = DWORD::try_from(text.len()).unwrap();
         assert_eq!(list_readers(self.0, Some(&mut text), Some(&mut len)), Ok(()));
         let text = &text[..usize::try_from(len).unwrap() - 1];
-        String::from_utf8(text.to_vec()).unwrap().split_terminator('\0').map(ToOwned::to_owned).collect()
+        String::from_utf8(text.to_vec())
+            .unwrap()
+            .split_terminator('\0')
+            .map(ToOwned::to_owned)
+            .collect()
     }
 
     /// `SCardConnect` with T=0 or T=1.
@@ -156,10 +162,26 @@ impl Handle {
         let (mut name, mut atr) = ([0x55; 200], [0x55; 40]);
         let (mut name_len, mut atr_len, mut state, mut protocol) = (200, 40, 0x55, 0x55);
         let lengths = (Some(&mut name_len), Some(&mut atr_len));
-        self.status_into(Some(&mut name), lengths.0, Some(&mut state), Some(&mut protocol), Some(&mut atr), lengths.1)?;
+        self.status_into(
+            Some(&mut name),
+            lengths.0,
+            Some(&mut state),
+            Some(&mut protocol),
+            Some(&mut atr),
+            lengths.1,
+        )?;
         let name = CStr::from_bytes_until_nul(&name).unwrap().to_str().unwrap().to_owned();
-        assert_eq!(usize::try_from(name_len), Ok(name.len() + 1), "the length counts the NUL");
-        Ok(Status { name, state, protocol, atr: atr[..usize::try_from(atr_len).unwrap()].to_vec() })
+        assert_eq!(
+            usize::try_from(name_len),
+            Ok(name.len() + 1),
+            "the length counts the NUL"
+        );
+        Ok(Status {
+            name,
+            state,
+            protocol,
+            atr: atr[..usize::try_from(atr_len).unwrap()].to_vec(),
+        })
     }
 
     /// `SCardStatus` as it is; `None` is a null pointer.
@@ -174,7 +196,15 @@ impl Handle {
     ) -> Code {
         // SAFETY: null, or pointers to what the references borrow; tests give lengths that their buffers have.
         code(unsafe {
-            SCardStatus(self.0, buffer(name).cast(), out(name_len), out(state), out(protocol), buffer(atr), out(atr_len))
+            SCardStatus(
+                self.0,
+                buffer(name).cast(),
+                out(name_len),
+                out(state),
+                out(protocol),
+                buffer(atr),
+                out(atr_len),
+            )
         })
     }
 
@@ -186,7 +216,15 @@ impl Handle {
         let command_len = DWORD::try_from(command.len()).unwrap();
         // SAFETY: pointers to buffers of ours with their lengths.
         let result = unsafe {
-            SCardTransmit(self.0, &g_rgSCardT0Pci, command.as_ptr(), command_len, none, answer.as_mut_ptr(), &raw mut len)
+            SCardTransmit(
+                self.0,
+                &g_rgSCardT0Pci,
+                command.as_ptr(),
+                command_len,
+                none,
+                answer.as_mut_ptr(),
+                &raw mut len,
+            )
         };
         code(result).map(|()| answer[..usize::try_from(len).unwrap()].to_vec())
     }
@@ -279,7 +317,17 @@ pub(crate) fn status_allocated(card: Handle) -> (Code, (Allocated, DWORD), (Allo
     let none = std::ptr::null_mut();
     let result = name.fill(|name| {
         // SAFETY: the buffers are addresses of pointers, as the lengths demand; null is allowed for the others.
-        unsafe { SCardStatus(card.0, name, &raw mut name_len, none, none, (&raw mut atr.0).cast(), &raw mut atr_len) }
+        unsafe {
+            SCardStatus(
+                card.0,
+                name,
+                &raw mut name_len,
+                none,
+                none,
+                (&raw mut atr.0).cast(),
+                &raw mut atr_len,
+            )
+        }
     });
     (result, (name, name_len), (atr, atr_len))
 }
@@ -287,7 +335,11 @@ pub(crate) fn status_allocated(card: Handle) -> (Code, (Allocated, DWORD), (Allo
 /// `SCardFreeMemory` of what `malloc` gave, or of null for no bytes.
 pub(crate) fn free_malloced(context: SCARDCONTEXT, len: usize) -> Code {
     // SAFETY: no requirement.
-    let memory = if len == 0 { std::ptr::null_mut() } else { unsafe { libc::malloc(len) } };
+    let memory = if len == 0 {
+        std::ptr::null_mut()
+    } else {
+        unsafe { libc::malloc(len) }
+    };
     // SAFETY: the memory comes from malloc and is not used again.
     code(unsafe { SCardFreeMemory(context, memory) })
 }
@@ -307,12 +359,21 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn new(name: &str, current: DWORD) -> Self {
-        Self { name: Some(CString::new(name).unwrap()), ..Self::unnamed(current) }
+        Self {
+            name: Some(CString::new(name).unwrap()),
+            ..Self::unnamed(current)
+        }
     }
 
     /// With a null pointer for its name.
     pub(crate) fn unnamed(current: DWORD) -> Self {
-        Self { name: None, current, event: STALE, atr_len: STALE, atr_room: [STALE_BYTE; 33] }
+        Self {
+            name: None,
+            current,
+            event: STALE,
+            atr_len: STALE,
+            atr_room: [STALE_BYTE; 33],
+        }
     }
 
     pub(crate) fn atr(&self) -> &[u8] {
@@ -331,7 +392,10 @@ impl State {
 
     /// The same entry with what was learned from it, as programs do it.
     pub(crate) fn next(&self) -> Self {
-        Self { name: self.name.clone(), ..Self::unnamed(self.event & !2) }
+        Self {
+            name: self.name.clone(),
+            ..Self::unnamed(self.event & !2)
+        }
     }
 }
 
@@ -353,7 +417,10 @@ pub(crate) fn status_change(context: SCARDCONTEXT, timeout: DWORD, states: &mut 
     for ((state, after), before) in states.iter_mut().zip(&array).zip(&given) {
         assert_eq!(after.szReader, before.szReader, "the name is the caller's");
         assert_eq!(after.pvUserData, before.pvUserData, "the user data are the caller's");
-        assert_eq!(after.dwCurrentState, before.dwCurrentState, "the current state is the caller's");
+        assert_eq!(
+            after.dwCurrentState, before.dwCurrentState,
+            "the current state is the caller's"
+        );
         (state.event, state.atr_len, state.atr_room) = (after.dwEventState, after.cbAtr, after.rgbAtr);
     }
     code(result)
@@ -370,7 +437,12 @@ pub(crate) fn event(context: &Context, name: &str, current: DWORD) -> DWORD {
     let mut states = [State::new(name, current)];
     let result = status_change(context.0, 0, &mut states);
     let changed = states[0].event & 2 != 0;
-    assert_eq!(result, if changed { Ok(()) } else { Err(Error::Timeout) }, "{:#x}", states[0].event);
+    assert_eq!(
+        result,
+        if changed { Ok(()) } else { Err(Error::Timeout) },
+        "{:#x}",
+        states[0].event
+    );
     states[0].event
 }
 
@@ -394,7 +466,10 @@ impl Waiter {
             // Nobody listens any more if the test has failed.
             let _failed = finish.send((code, states));
         });
-        let waiter = Self { thread: identity.recv().unwrap(), result };
+        let waiter = Self {
+            thread: identity.recv().unwrap(),
+            result,
+        };
         waiter.until_asleep();
         waiter
     }
@@ -429,7 +504,9 @@ impl Waiter {
     /// How often the thread went to sleep so far.
     pub(crate) fn sleeps(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/self/task/{}/status", self.thread)).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
         line.unwrap().trim().parse().unwrap()
     }
 
@@ -459,7 +536,10 @@ pub(crate) fn install_idle_handler(signal: libc::c_int) {
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     action.sa_sigaction = nothing as extern "C" fn(libc::c_int) as usize;
     // SAFETY: a valid action; null for the old one.
-    assert_eq!(unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) }, 0);
+    assert_eq!(
+        unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) },
+        0
+    );
 }
 
 /// A card that has an ATR and answers 90 00 to everything.
@@ -515,15 +595,26 @@ impl Bench {
 
     /// An empty reader without interrupt endpoint.
     pub(crate) fn polled() -> Self {
-        Self::plug_as(Config { interrupt: false, ..Config::default() })
+        Self::plug_as(Config {
+            interrupt: false,
+            ..Config::default()
+        })
     }
 
     pub(crate) fn plug_as(config: Config) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let serial = format!("N{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        let reader = sim::plug(Config { serial: Some(serial.clone()), ..config }).unwrap();
+        let reader = sim::plug(Config {
+            serial: Some(serial.clone()),
+            ..config
+        })
+        .unwrap();
         let mark = format!("({serial})");
-        let names = Context::new().readers().into_iter().filter(|name| name.contains(&mark)).collect();
+        let names = Context::new()
+            .readers()
+            .into_iter()
+            .filter(|name| name.contains(&mark))
+            .collect();
         Self { reader, names }
     }
 
@@ -561,9 +652,15 @@ pub(crate) fn alone(test: &str, body: impl FnOnce()) {
         return body();
     }
     let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", test, "--nocapture"]).env(CHILD, test).env_remove("WINSCARD_SIM");
+    child
+        .args(["--exact", test, "--nocapture"])
+        .env(CHILD, test)
+        .env_remove("WINSCARD_SIM");
     let output = child.output().unwrap();
-    let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (said, complained) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
     assert!(output.status.success(), "{}\n{said}\n{complained}", output.status);
     assert!(said.contains("1 passed"), "no test is called {test}:\n{said}");
 }
