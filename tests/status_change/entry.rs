@@ -76,7 +76,7 @@ fn an_unknown_name_is_refused_before_anything_is_modified() {
         String::new(),
         format!("{name} "),
         name.to_lowercase(),
-        name[..name.len() - 6].to_owned(),
+        name.trim_end_matches(|last: char| last != ')').to_owned(),
         "x".repeat(128),
         "x".repeat(5000),
         format!("{PNP} "),

@@ -115,6 +115,11 @@ fn handles_of_an_unplugged_reader_are_dead_and_stay_so() {
             assert_eq!(card.transmit(&[0, 0xA4, 0, 0]), Err(Error::InvalidValue));
             assert_eq!(card.reconnect(SHARED, LEAVE), Err(Error::InvalidValue));
             assert_eq!(card.reconnect(SHARED, RESET), Err(Error::InvalidValue));
+            assert_eq!(card.begin(), Err(Error::InvalidValue));
+            assert_eq!(card.end(RESET), Err(Error::InvalidValue));
+            assert_eq!(card.control(), Err(Error::InvalidValue));
+            assert_eq!(card.get_atr_attribute(), Err(Error::InvalidValue));
+            assert_eq!(card.set_atr_attribute(), Err(Error::InvalidValue));
         };
         cards.into_iter().for_each(dead);
         assert_eq!(context.connect(name, SHARED).err(), Some(Error::UnknownReader));
@@ -135,6 +140,10 @@ fn handles_of_an_unplugged_reader_are_dead_and_stay_so() {
             assert_eq!(card.disconnect(LEAVE), Err(Error::InvalidHandle));
         }
         assert_eq!(reader.counters().warm_resets, 0, "the dead handle's reset went nowhere");
+        // Whatever is left is released without complaint.
+        reader.unplug();
+        assert_eq!(release(context.0), Ok(()));
+        assert_eq!(fresh.disconnect(LEAVE), Err(Error::InvalidHandle));
     });
 }
 
@@ -179,6 +188,26 @@ fn plugging_and_unplugging_end_a_wait_for_the_list_and_count() {
             }
         },
     );
+}
+
+/// pcsc-lite's counter has 16 bits with a sign.
+#[test]
+fn the_count_of_the_list_begins_at_1_and_wraps_to_1() {
+    alone("hotplug::the_count_of_the_list_begins_at_1_and_wraps_to_1", || {
+        // So that there is a bus, which nobody has looked at yet.
+        let _path = sim::bus_path();
+        let context = Context::new();
+        assert_eq!(count(&context), 1);
+        for changes in (1..0x7FFF).step_by(2) {
+            let reader = sim::plug(Config::default()).unwrap();
+            assert_eq!(count(&context), changes + 1);
+            reader.unplug();
+            assert_eq!(count(&context), if changes + 2 > 0x7FFF { 1 } else { changes + 2 });
+        }
+        assert_eq!(count(&context), 0x7FFF);
+        drop(Bench::plug());
+        assert_eq!(count(&context), 2);
+    });
 }
 
 #[test]

@@ -10,6 +10,9 @@ use crate::watch_bench::*;
 const GROUPS: &[u8; 22] = b"SCard$DefaultReaders\0\0";
 const NOT_A_CONTEXT: [SCARDCONTEXT; 3] = [0, 1, -1];
 
+/// `SCardListReaders` or `SCardListReaderGroups`.
+type ListCall = fn(SCARDCONTEXT, Option<&mut [u8]>, Option<&mut DWORD>) -> Code;
+
 fn size(len: DWORD) -> usize {
     usize::try_from(len).unwrap()
 }
@@ -111,7 +114,7 @@ fn groups_are_not_asked_for_and_not_looked_at() {
 #[test]
 fn the_order_of_checks_is_length_context_buffer() {
     let _bench = Bench::plug();
-    let calls: [fn(SCARDCONTEXT, Option<&mut [u8]>, Option<&mut DWORD>) -> Code; 2] = [list_readers, list_groups];
+    let calls: [ListCall; 2] = [list_readers, list_groups];
     for list in calls {
         for value in NOT_A_CONTEXT.into_iter().chain([Context::stale()]) {
             assert_eq!(list(value, None, None), Err(Error::InvalidParameter));

@@ -1,6 +1,6 @@
 //! Several calls that wait for the same readers.
 
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -132,6 +132,87 @@ fn work_on_one_slot_does_not_take_the_news_of_another() {
         assert_eq!(waiter.end_of_one().1.event & 0x32, 0x22);
         assert!(bench.reader.remove(1).is_some());
         known = event(&context, &bench.names[1], 0) & !2;
+    }
+}
+
+/// Follows both slots of a reader like `follow`, but only remembers the last words.
+fn remember(context: SCARDCONTEXT, names: &[String], last: Arc<Mutex<Vec<DWORD>>>) -> thread::JoinHandle<()> {
+    let mut states: Vec<_> = names.iter().map(|name| State::new(name, 0)).collect();
+    thread::spawn(move || {
+        while status_change(context, INFINITE, &mut states).is_ok() {
+            states = states.iter().map(State::next).collect();
+            *last.lock().unwrap() = states.iter().map(|state| state.current).collect();
+        }
+    })
+}
+
+#[test]
+fn after_any_burst_of_moves_every_waiter_has_the_last_word() {
+    for interrupt in [true, false] {
+        let (context, contexts) = (Context::new(), [Context::new(), Context::new()]);
+        let bench = Bench::plug_as(Config {
+            slots: 2,
+            interrupt,
+            ..Config::default()
+        });
+        let mut has_card = [false, false];
+        let mut toggle = |slot: u8| {
+            let present = &mut has_card[usize::from(slot)];
+            *present = !*present;
+            if *present {
+                drop(bench.reader.insert(slot, Chip::new(1)));
+            } else {
+                drop(bench.reader.remove(slot));
+            }
+            *present
+        };
+        let words = || {
+            bench
+                .names
+                .iter()
+                .map(|name| event(&context, name, 0) & !2)
+                .collect::<Vec<_>>()
+        };
+        // A counter of 0 would not be compared, and cards there from the start do not count.
+        assert_eq!(words(), [0x10, 0x10]);
+        let mut present = [0, 1].map(&mut toggle);
+        until("both cards are counted", || {
+            words().iter().all(|word| *word >> 16 == 1).then_some(())
+        });
+        let lasts: Vec<_> = (0..3).map(|_| Arc::default()).collect();
+        let threads: Vec<_> = lasts
+            .iter()
+            .zip([0, 0, 1])
+            .map(|(last, context)| remember(contexts[context].0, &bench.names, Arc::clone(last)))
+            .collect();
+        let mut random: u32 = 0x2545_F491;
+        for round in 0..if interrupt { 100 } else { 4 } {
+            for _ in 0..random % 8 {
+                random ^= random << 13;
+                random ^= random >> 17;
+                random ^= random << 5;
+                let slot = u8::from(random & 0x100 != 0);
+                present[usize::from(slot)] = toggle(slot);
+                // Somebody else uses the reader meanwhile, and takes its messages.
+                if random & 0x200 != 0 {
+                    let card = context.connect(&bench.names[0], DIRECT).unwrap();
+                    assert_eq!(card.disconnect(LEAVE), Ok(()));
+                }
+            }
+            random = random.wrapping_mul(0x9E37_79B1) | 1;
+            until(&format!("all agree, round {round}, {interrupt}"), || {
+                let now = words();
+                let right = now
+                    .iter()
+                    .zip(present)
+                    .all(|(word, present)| (word & 0x20 != 0) == present);
+                (right && lasts.iter().all(|last| *last.lock().unwrap() == now)).then_some(())
+            });
+        }
+        bench.reader.unplug();
+        for thread in threads {
+            thread.join().unwrap();
+        }
     }
 }
 
