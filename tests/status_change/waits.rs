@@ -206,12 +206,16 @@ fn a_reader_without_interrupt_endpoint_is_asked_every_400_ms_and_only_while_some
             let start = Instant::now();
             // Two wait; one asks.
             let waiters = [&context, &other].map(|context| Waiter::start(context.0, INFINITE, &[bench.state(0x10)]));
+            let sleeps = [0, 1].map(|at: usize| waiters[at].sleeps());
             until("the reader was asked three times more", || {
                 (asked() >= idle + 3).then_some(())
             });
             thread::sleep(Duration::from_millis(100));
             let (count, most) = (asked() - idle, start.elapsed().as_millis() / 400 + 1);
             assert!(u128::from(count) <= most, "{count} times in {:?}", start.elapsed());
+            let [asking, listening] = [0, 1].map(|at: usize| waiters[at].sleeps() - sleeps[at]);
+            assert!(asking <= 2 * count + 4, "{asking} wake-ups to ask {count} times");
+            assert!(listening <= 8, "{listening} wake-ups of one that need not ask");
             bench.insert(Chip::new(1));
             for waiter in waiters {
                 assert_eq!(waiter.end_of_one().1.event, 0x1_0022);
