@@ -129,10 +129,21 @@ impl Card {
         let reader = context.find_reader(name)?;
         let link = Link::open(&reader)?;
         let token = Self::new_token(&link)?;
-        let (active, acknowledged) =
-            link.until_free(reader.slot, Error::UnknownReader, |turn| Self::try_connect(turn, &link, token, share, wanted))?;
-        let standing = Mutex::new(Standing { acknowledged, begun: 0, exclusive: share == Share::Exclusive });
-        let card = Self { reader, context: context.value(), link, token, standing };
+        let (active, acknowledged) = link.until_free(reader.slot, Error::UnknownReader, |turn| {
+            Self::try_connect(turn, &link, token, share, wanted)
+        })?;
+        let standing = Mutex::new(Standing {
+            acknowledged,
+            begun: 0,
+            exclusive: share == Share::Exclusive,
+        });
+        let card = Self {
+            reader,
+            context: context.value(),
+            link,
+            token,
+            standing,
+        };
         let handle = CARDS.insert(Arc::new(card))?;
         Ok((handle, active))
     }
@@ -170,9 +181,17 @@ impl Card {
             Self::bring_up(turn)?;
         }
         turn.choose_protocol(wanted, share == Share::Direct)?;
-        let mode = if share == Share::Exclusive { Mode::Exclusive } else { Mode::Shared };
+        let mode = if share == Share::Exclusive {
+            Mode::Exclusive
+        } else {
+            Mode::Shared
+        };
         let byte = Byte::Share(turn.slot());
-        if !link.locks().try_lock(byte, mode).map_err(|error| turn.lock_failed(&error))? {
+        if !link
+            .locks()
+            .try_lock(byte, mode)
+            .map_err(|error| turn.lock_failed(&error))?
+        {
             return Err(Error::SharingViolation);
         }
         if share == Share::Exclusive {
@@ -197,7 +216,12 @@ impl Card {
         match turn.card.state {
             CardState::Powered => Ok(()),
             CardState::Absent => Err(Error::NoSmartcard),
-            _ => Err(Error::UnpoweredCard),
+            CardState::Unknown
+            | CardState::Inserted
+            | CardState::Mute
+            | CardState::Unpowered
+            | CardState::Dormant
+            | CardState::Failed => Err(Error::UnpoweredCard),
         }
     }
 
@@ -217,7 +241,8 @@ impl Card {
     }
 
     fn check_events(&self, turn: &Turn<'_>) -> Result<()> {
-        match turn.card.pending(self.standing.lock().acknowledged) {
+        let acknowledged = self.standing.lock().acknowledged;
+        match turn.card.pending(acknowledged) {
             None => Ok(()),
             Some(Event::Reset) => Err(Error::ResetCard),
             Some(Event::Removed) => Err(Error::RemovedCard),
@@ -231,10 +256,11 @@ impl Card {
         blocking: bool,
         mut attempt: impl FnMut(&mut Turn<'_>) -> Result<Attempt<T>>,
     ) -> Result<T> {
-        self.link.until_free(self.reader.slot, gone, |turn| match attempt(turn)? {
-            Attempt::Busy if !blocking => Err(Error::SharingViolation),
-            other => Ok(other),
-        })
+        self.link
+            .until_free(self.reader.slot, gone, |turn| match attempt(turn)? {
+                Attempt::Busy if !blocking => Err(Error::SharingViolation),
+                other => Ok(other),
+            })
     }
 
     /// `SCardBeginTransaction`: waits for others' transactions. Nests.
@@ -401,7 +427,11 @@ impl Card {
 
     fn wait_to_leave(&self) {
         let free = self.until_free(Error::InvalidValue, true, |turn| {
-            Ok(if self.is_locked_out(turn)? { Attempt::Busy } else { Attempt::Done(()) })
+            Ok(if self.is_locked_out(turn)? {
+                Attempt::Busy
+            } else {
+                Attempt::Done(())
+            })
         });
         if let Err(error) = free {
             log::debug!("{}: {error}", self.reader.name);
@@ -410,7 +440,9 @@ impl Card {
 
     /// What is left to do for a connection that its context takes along: a card in this handle's transaction is reset.
     pub(crate) fn abandon(&self) {
-        let Ok(turn) = self.turn(Error::InvalidValue) else { return };
+        let Ok(turn) = self.turn(Error::InvalidValue) else {
+            return;
+        };
         let resets = turn.card.owner == self.token && turn.card.pending(self.standing.lock().acknowledged).is_none();
         drop(turn);
         self.leave(if resets { Disposition::Reset } else { Disposition::Leave });
@@ -418,7 +450,9 @@ impl Card {
 
     /// Lets go of the card. What becomes of a reset does not matter to the caller.
     fn leave(&self, disposition: Disposition) {
-        let Ok(mut turn) = self.turn(Error::InvalidValue) else { return };
+        let Ok(mut turn) = self.turn(Error::InvalidValue) else {
+            return;
+        };
         let mine = turn.card.owner == self.token;
         if mine {
             turn.card.owner = 0;
@@ -427,7 +461,10 @@ impl Card {
         if turn.card.state == CardState::Powered {
             turn.card.last_use_ms = crate::arbiter::wait::now_ms();
         }
-        if disposition != Disposition::Leave && turn.refresh().is_ok() && matches!(turn.owner(self.token), Ok(Owner::Nobody)) {
+        if disposition != Disposition::Leave
+            && turn.refresh().is_ok()
+            && matches!(turn.owner(self.token), Ok(Owner::Nobody))
+        {
             match disposition {
                 Disposition::Reset => drop(turn.reset(Reset::Warm)),
                 Disposition::Unpower if turn.card.state.is_present() => {

@@ -12,8 +12,8 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::registry::Reader;
 use crate::arbiter::locks::{Byte, LockFile, Mode};
-use crate::arbiter::store::{Key, Store};
 use crate::arbiter::record::MAX_SLOTS;
+use crate::arbiter::store::{Key, Store};
 use crate::ccid::Engine;
 use crate::ccid::message::{Notification, notifications};
 use crate::error::{Error, Result};
@@ -68,7 +68,11 @@ impl Port {
         let mut open = PORTS.get().open.lock();
         open.retain(|_, port| port.strong_count() > 0);
         // A record that somebody removed is no longer shared with newcomers: they and we must meet in a new one.
-        if let Some(port) = open.get(&key).and_then(Weak::upgrade).filter(|port| !port.store.is_orphaned()) {
+        if let Some(port) = open
+            .get(&key)
+            .and_then(Weak::upgrade)
+            .filter(|port| !port.store.is_orphaned())
+        {
             return Ok(port);
         }
         let port = Arc::new(Self::new(reader, key)?);
@@ -88,13 +92,27 @@ impl Port {
         })?;
         let slots = reader.slots;
         let store = Self::record(reader, key, slots)?;
-        let alive = LockFile::open(&interface.node, interface.node_id, interface.number).map_err(|e| access(reader, &e))?;
+        let alive =
+            LockFile::open(&interface.node, interface.node_id, interface.number).map_err(|e| access(reader, &e))?;
         let peer = Self::number(&alive).map_err(|error| access(reader, &error))?;
-        Ok(Self { interface, transport, engine: Mutex::new(engine), store, slots, peer, _alive: alive, claimed: AtomicBool::new(false) })
+        Ok(Self {
+            interface,
+            transport,
+            engine: Mutex::new(engine),
+            store,
+            slots,
+            peer,
+            _alive: alive,
+            claimed: AtomicBool::new(false),
+        })
     }
 
     fn record(reader: &Reader, key: Key, slots: u8) -> Result<Arc<Store>> {
-        let open = || Store::open(&reader.interface, reader.index, slots).map(Arc::new).map_err(|error| access(reader, &error));
+        let open = || {
+            Store::open(&reader.interface, reader.index, slots)
+                .map(Arc::new)
+                .map_err(|error| access(reader, &error))
+        };
         if reader.interface.backend != usb::Backend::Sim {
             return open();
         }
@@ -197,7 +215,11 @@ impl Port {
         if self.transport.is_connected() {
             return Ok(hints);
         }
-        Err(usb::Error { kind: usb::ErrorKind::Disconnected, errno: libc::ENODEV, what: "reader" })
+        Err(usb::Error {
+            kind: usb::ErrorKind::Disconnected,
+            errno: libc::ENODEV,
+            what: "reader",
+        })
     }
 
     fn hear(&self, message: &[u8], hints: &mut Hints) {
@@ -224,7 +246,11 @@ impl Port {
 
 /// What a failure to take part means to the caller.
 pub(crate) fn access(reader: &Reader, error: &io::Error) -> Error {
-    log::error!("{}: cannot take part in using {}: {error}", reader.name, reader.interface.node.display());
+    log::error!(
+        "{}: cannot take part in using {}: {error}",
+        reader.name,
+        reader.interface.node.display()
+    );
     match error.raw_os_error() {
         Some(libc::ENODEV | libc::ENXIO) => Error::ReaderUnavailable,
         Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM) => Error::NoMemory,

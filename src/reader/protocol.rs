@@ -68,7 +68,13 @@ impl LinkData {
     fn decode(bytes: &[u8; 32]) -> Self {
         let millis = bytes.first_chunk::<4>().map_or(0, |b| u32::from_le_bytes(*b));
         let timeout = Duration::from_millis(millis.into());
-        Self { timeout: if millis == 0 { DEFAULT_TIMEOUT } else { timeout.min(params::MAX_EXCHANGE_TIME) } }
+        Self {
+            timeout: if millis == 0 {
+                DEFAULT_TIMEOUT
+            } else {
+                timeout.min(params::MAX_EXCHANGE_TIME)
+            },
+        }
     }
 }
 
@@ -112,8 +118,13 @@ impl Turn<'_> {
         if candidates.is_empty() {
             return Err(Error::ProtoMismatch);
         }
-        let usable = candidates.iter().copied().find(|protocol| self.is_implemented(level, *protocol));
-        let Some(protocol) = usable else { return Err(Error::ReaderUnsupported) };
+        let usable = candidates
+            .iter()
+            .copied()
+            .find(|protocol| self.is_implemented(level, *protocol));
+        let Some(protocol) = usable else {
+            return Err(Error::ReaderUnsupported);
+        };
         let parsed = Atr::parse(atr_bytes.as_slice()).ok();
         self.set_parameters(parsed.as_ref(), protocol)?;
         let clock = self.port().engine().descriptor().default_clock_khz();
@@ -153,7 +164,11 @@ impl Turn<'_> {
             // The reader has no such command: it manages with what the ATR said.
             Ok(()) | Err(ccid::Error::Slot(SlotError::CommandNotSupported)) => Ok(()),
             Err(error) => {
-                log::error!("{} slot {}: parameters: {error}", self.port().interface().node.display(), self.slot());
+                log::error!(
+                    "{} slot {}: parameters: {error}",
+                    self.port().interface().node.display(),
+                    self.slot()
+                );
                 Err(Error::UnresponsiveCard)
             }
         }
@@ -163,7 +178,13 @@ impl Turn<'_> {
     ///
     /// # Errors
     /// `NoSmartcard`, `ProtoMismatch`, `ReaderUnavailable`, `NotTransacted`.
-    pub(crate) fn transmit(&mut self, protocol: DWORD, command: &[u8], response: &mut [u8], mine: bool) -> Result<usize> {
+    pub(crate) fn transmit(
+        &mut self,
+        protocol: DWORD,
+        command: &[u8],
+        response: &mut [u8],
+        mine: bool,
+    ) -> Result<usize> {
         if !self.card.state.is_present() {
             return Err(Error::NoSmartcard);
         }
@@ -193,22 +214,33 @@ impl Turn<'_> {
         let body = |engine: &mut ccid::Engine, transport: &dyn usb::Transport, slot: u8| {
             engine.transmit(transport, slot, command, response, timeout)
         };
-        if mine { self.exchange_unmarked(body) } else { self.exchange(body) }
+        if mine {
+            self.exchange_unmarked(body)
+        } else {
+            self.exchange(body)
+        }
     }
 
     /// Behaviour reference §2.4.
     fn transmit_error(&mut self, error: ccid::Error) -> Error {
-        log::info!("{} slot {}: {error}", self.port().interface().node.display(), self.slot());
-        match error {
-            ccid::Error::NoCard => {
-                if self.card.state.is_present() {
-                    self.card.note_removal();
-                    self.ring();
-                }
-                Error::NoSmartcard
+        log::info!(
+            "{} slot {}: {error}",
+            self.port().interface().node.display(),
+            self.slot()
+        );
+        // Whatever it was, the next call asks what is in the slot.
+        self.card.last_poll_ms = 0;
+        if error == ccid::Error::NoCard {
+            if self.card.state.is_present() {
+                self.card.note_removal();
+                self.ring();
             }
-            ccid::Error::Usb(error) if error.kind == usb::ErrorKind::Disconnected => Error::ReaderUnavailable,
-            _ => Error::NotTransacted,
+            return Error::NoSmartcard;
+        }
+        if error.is_disconnected() {
+            Error::ReaderUnavailable
+        } else {
+            Error::NotTransacted
         }
     }
 }

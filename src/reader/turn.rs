@@ -63,7 +63,11 @@ impl<'a> Turn<'a> {
         Self::start(link, gate, slot)
     }
 
-    pub(super) fn try_take(link: &'a Link, gate: MutexGuard<'a, ()>, slot: u8) -> std::result::Result<Option<Self>, Gone> {
+    pub(super) fn try_take(
+        link: &'a Link,
+        gate: MutexGuard<'a, ()>,
+        slot: u8,
+    ) -> std::result::Result<Option<Self>, Gone> {
         match link.locks().try_lock(Byte::Exchange, Mode::Exclusive) {
             Ok(true) => Self::start(link, gate, slot).map(Some),
             Ok(false) => Ok(None),
@@ -101,7 +105,10 @@ impl<'a> Turn<'a> {
 
     /// Remembers what the interrupt endpoint said, for this slot here and for the others in their entries.
     fn note(&mut self, hints: Hints) {
-        self.hints = Hints { changed: self.hints.changed | hints.changed, emptied: self.hints.emptied | hints.emptied };
+        self.hints = Hints {
+            changed: self.hints.changed | hints.changed,
+            emptied: self.hints.emptied | hints.emptied,
+        };
         let others = (hints.changed | hints.emptied) & !(1_u32.checked_shl(self.slot.into()).unwrap_or(0));
         if others != 0 {
             self.doubt_others(others);
@@ -110,7 +117,9 @@ impl<'a> Turn<'a> {
 
     /// Has other slots of the interface asked for their status at their next turn.
     fn doubt_others(&self, which: u32) {
-        for slot in (0..self.port().slots()).filter(|s| *s != self.slot && which & 1_u32.checked_shl((*s).into()).unwrap_or(0) != 0) {
+        for slot in (0..self.port().slots())
+            .filter(|s| *s != self.slot && which & 1_u32.checked_shl((*s).into()).unwrap_or(0) != 0)
+        {
             if let (_, Some(mut entry)) = self.port().store().read(slot) {
                 entry.last_poll_ms = 0;
                 self.port().store().write_slot(slot, &entry);
@@ -136,7 +145,10 @@ impl<'a> Turn<'a> {
     /// How many handles are connected to the card beside the one whose link this is; `None` if one has it exclusively.
     /// Only 0 and "some" are told apart.
     pub(crate) fn others(&self) -> Result<Option<Mode>> {
-        self.link.locks().probe(Byte::Share(self.slot)).map_err(|error| self.lock_failed(&error))
+        self.link
+            .locks()
+            .probe(Byte::Share(self.slot))
+            .map_err(|error| self.lock_failed(&error))
     }
 
     pub(crate) fn lock_failed(&self, error: &std::io::Error) -> Error {
@@ -194,10 +206,14 @@ impl<'a> Turn<'a> {
     /// After the pipes had to be resynchronised nothing is known of the card: it is reset before its next use, and
     /// everybody is told.
     fn distrust(&mut self) {
-        log::warn!("{}: pipes resynchronised; the card will be reset", self.port().interface().node.display());
+        log::warn!(
+            "{}: pipes resynchronised; the card will be reset",
+            self.port().interface().node.display()
+        );
         if self.card.state == CardState::Powered {
             self.card.note_reset();
             self.card.state = CardState::Inserted;
+            self.card.last_poll_ms = 0;
             self.active = true;
             self.bell = true;
         }
@@ -214,7 +230,10 @@ impl<'a> Turn<'a> {
             return Ok(());
         }
         if port.store().is_orphaned() {
-            log::error!("{}: its record was removed; connect anew", port.interface().node.display());
+            log::error!(
+                "{}: its record was removed; connect anew",
+                port.interface().node.display()
+            );
             return Err(Error::ReaderUnavailable);
         }
         let from_living = self.claim()?;
@@ -229,7 +248,9 @@ impl<'a> Turn<'a> {
             if let Err(error) = port.transport().start_interrupt() {
                 log::debug!("{}: {error}", port.interface().node.display());
             }
-            if (first || !from_living) && let Err(error) = engine.warm_up(port.transport()) {
+            if (first || !from_living)
+                && let Err(error) = engine.warm_up(port.transport())
+            {
                 log::info!("{}: first status: {error}", port.interface().node.display());
             }
         }
@@ -241,8 +262,13 @@ impl<'a> Turn<'a> {
 
     /// Somebody died in mid-exchange: the card may be anywhere in a command.
     fn repair_exchange(&mut self) {
-        let Some(slot) = self.header.busy.checked_sub(1) else { return };
-        log::warn!("{}: a user died in mid-exchange; resetting the card", self.port().interface().node.display());
+        let Some(slot) = self.header.busy.checked_sub(1) else {
+            return;
+        };
+        log::warn!(
+            "{}: a user died in mid-exchange; resetting the card",
+            self.port().interface().node.display()
+        );
         self.header.busy = 0;
         if slot == self.slot {
             self.distrust();
@@ -268,7 +294,12 @@ impl<'a> Turn<'a> {
             let peer = self.header.claim_peer;
             let alive = peer != 0
                 && peer != port.peer()
-                && self.link.locks().probe(Byte::Peer(peer)).map_err(|e| self.lock_failed(&e))?.is_some();
+                && self
+                    .link
+                    .locks()
+                    .probe(Byte::Peer(peer))
+                    .map_err(|e| self.lock_failed(&e))?
+                    .is_some();
             if alive {
                 return port.transport().take_over().map(|()| true).map_err(Error::from);
             }
@@ -286,10 +317,16 @@ impl<'a> Turn<'a> {
         let node = &self.port().interface().node;
         let holders = usb::sysfs::holder_of(node);
         if holders.is_empty() {
-            log::error!("{}: another program has claimed the reader (not to be seen from here which)", node.display());
+            log::error!(
+                "{}: another program has claimed the reader (not to be seen from here which)",
+                node.display()
+            );
         }
         for (pid, name) in holders {
-            log::error!("{}: {name} (process {pid}) has claimed the reader and does not share it", node.display());
+            log::error!(
+                "{}: {name} (process {pid}) has claimed the reader and does not share it",
+                node.display()
+            );
         }
     }
 
@@ -372,7 +409,13 @@ impl<'a> Turn<'a> {
         self.active = icc == IccStatus::Active;
         let present = icc != IccStatus::Absent;
         match self.card.state {
-            CardState::Unknown => self.card.state = if present { CardState::Inserted } else { CardState::Absent },
+            CardState::Unknown => {
+                self.card.state = if present {
+                    CardState::Inserted
+                } else {
+                    CardState::Absent
+                }
+            }
             CardState::Failed => {
                 // Nothing is known of what happened meanwhile; handles must not go on as if nothing had.
                 self.card.note_removal();
@@ -391,7 +434,9 @@ impl<'a> Turn<'a> {
                 self.bell = true;
             }
             CardState::Powered if icc == IccStatus::Inactive || emptied => self.swapped(),
-            CardState::Inserted | CardState::Mute | CardState::Unpowered | CardState::Dormant if emptied => self.swapped(),
+            CardState::Inserted | CardState::Mute | CardState::Unpowered | CardState::Dormant if emptied => {
+                self.swapped();
+            }
             CardState::Unpowered | CardState::Dormant if self.active => self.card.state = CardState::Inserted,
             CardState::Inserted | CardState::Powered | CardState::Mute | CardState::Unpowered | CardState::Dormant => {}
         }
@@ -424,7 +469,10 @@ impl<'a> Turn<'a> {
                 }
             }
         }
-        log::info!("{}: a user died in a transaction; resetting the card", self.port().interface().node.display());
+        log::info!(
+            "{}: a user died in a transaction; resetting the card",
+            self.port().interface().node.display()
+        );
         self.card.owner = 0;
         self.bell = true;
         if self.card.state == CardState::Powered {
