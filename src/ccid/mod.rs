@@ -8,6 +8,7 @@ mod commands;
 pub mod descriptor;
 pub mod error;
 pub mod exchange;
+pub mod interrupt;
 pub mod message;
 mod power;
 pub mod quirks;

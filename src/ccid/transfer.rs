@@ -135,7 +135,7 @@ impl Engine {
     ) -> Result<Answer> {
         let (mut got, mut filled) = begun;
         let packet = self.packet_len();
-        let deadline = Instant::now() + self.timeouts.remainder;
+        let deadline = Instant::now() + self.timeouts.remainder * self.quirks.command_factor.max(1);
         let mut empty = 0;
         loop {
             let header = Header::decode(self.input.get(..got).unwrap_or_default());

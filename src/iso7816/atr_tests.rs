@@ -6,6 +6,7 @@
     reason = "tests"
 )]
 use super::*;
+use crate::iso7816::protocol::{Protocol, available_protocols};
 
 fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
