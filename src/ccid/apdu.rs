@@ -47,7 +47,9 @@ impl Engine {
                     "the reader exchanges single characters (character level)",
                 ));
             }
-            ExchangeLevel::Tpdu | ExchangeLevel::ShortApdu => self.descriptor.max_payload_len(),
+            ExchangeLevel::Tpdu | ExchangeLevel::ShortApdu => {
+                self.descriptor.max_payload_len().min(MAX_COMMAND_LEN)
+            }
             ExchangeLevel::ExtendedApdu => MAX_COMMAND_LEN,
         };
         if command.len() > limit {
