@@ -131,7 +131,7 @@ struct State {
     handler: Handler,
     pipe: VecDeque<Item>,
     calls: Vec<Call>,
-    reads: Vec<usize>,
+    reads: Vec<(usize, Duration)>,
     fail_out: VecDeque<ErrorKind>,
     short_out: bool,
     control: Option<ErrorKind>,
@@ -237,7 +237,12 @@ impl Reader {
 
     /// Lengths of the reads.
     pub(super) fn reads(&self) -> Vec<usize> {
-        self.0.lock().reads.clone()
+        self.0.lock().reads.iter().map(|(len, _)| *len).collect()
+    }
+
+    /// How long the reads were to wait.
+    pub(super) fn waits(&self) -> Vec<Duration> {
+        self.0.lock().reads.iter().map(|(_, wait)| *wait).collect()
     }
 
     fn note(&self, call: Call) {
@@ -279,7 +284,7 @@ impl Transport for Reader {
         assert!(!timeout.is_zero(), "0 means no limit to the kernel");
         assert_eq!(buffer.len() % PACKET, 0, "reads are whole packets");
         let mut state = self.0.lock();
-        state.reads.push(buffer.len());
+        state.reads.push((buffer.len(), timeout));
         let mut got = 0;
         loop {
             match state.pipe.pop_front() {

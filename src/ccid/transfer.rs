@@ -108,7 +108,7 @@ impl Engine {
                     return Ok((count, count == len));
                 }
                 Err(error) => {
-                    if error == Error::Timeout && self.whole_reads {
+                    if error == Error::Timeout && self.whole_reads && !self.quirks.ends_messages {
                         // Perhaps the answer was there and only its end was not.
                         self.whole_reads = false;
                         self.whole_reads_failed = true;

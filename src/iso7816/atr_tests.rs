@@ -100,6 +100,7 @@ fn specific_mode_fixes_the_protocol() {
         })
     );
     assert_eq!(atr.default_protocol(), 1);
+    assert_eq!(atr.ifsc(), Some(0x31), "TA3, not TA2");
     let implicit = parse("3B 80 10 10").specific_mode().unwrap();
     assert_eq!(
         (implicit.protocol, implicit.implicit, implicit.can_change),

@@ -10,6 +10,7 @@
 mod chaining;
 mod commands;
 mod descriptor;
+mod noise;
 mod power;
 mod receive;
 mod recovery;

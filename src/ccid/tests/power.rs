@@ -114,6 +114,15 @@ fn card_that_was_active_before_this_process_came_gets_the_cold_one_too() {
 }
 
 #[test]
+fn voltage_is_not_changed_on_a_card_that_stays_powered() {
+    let failed: fn(&Sent) -> Vec<Item> = |sent| sent.status(0x40, 0xFE);
+    let reader = Reader::script(0x62, vec![failed, failed, atr]);
+    let mut engine = engine(SHORT, 271);
+    assert_eq!(*engine.power_on(&reader, 0).unwrap(), *ATR);
+    assert_eq!(walk(&reader), [(0x62, 1), (0x63, 0), (0x62, 1), (0x62, 3)]);
+}
+
+#[test]
 fn atr_in_a_slot_status_is_taken() {
     let reader = Reader::script(0x62, vec![|sent| message(&sent.frame(0x81, 0, 0, 0, ATR))]);
     let mut engine = engine(EXTENDED | AUTO_VOLTAGE, 271);

@@ -122,6 +122,37 @@ fn time_extension_is_honoured_on_every_command_whatever_its_type() {
 }
 
 #[test]
+fn time_extension_multiplies_the_wait_for_the_next_answer_only() {
+    let reader = Reader::script(
+        0x6F,
+        vec![|sent| {
+            let extensions =
+                [5, 0, 0xFF, 2, 200].map(|factor| sent.frame(0x80, 0x80, factor, 0, &[]));
+            let mut items: Vec<Item> = extensions.iter().flat_map(|bytes| message(bytes)).collect();
+            items.extend(sent.data(OK));
+            items
+        }],
+    );
+    let mut engine = engine(EXTENDED, 271);
+    let total = Duration::from_secs(3000);
+    engine.set_timeouts(super::super::Timeouts { total, ..quick() });
+    let mut response = [0; 2];
+    engine
+        .transmit(&reader, 0, COMMAND, &mut response, Duration::from_secs(100))
+        .unwrap();
+    let seconds: Vec<f64> = reader
+        .waits()
+        .iter()
+        .map(|wait| wait.as_secs_f64().ceil())
+        .collect();
+    assert_eq!(
+        seconds,
+        [100.0, 500.0, 100.0, 100.0, 200.0, 3000.0],
+        "the last is cut at the total"
+    );
+}
+
+#[test]
 fn endless_time_extensions_end_at_the_deadline() {
     let reader = Reader::script(
         0x6F,
@@ -284,8 +315,7 @@ fn long_read_that_loses_an_answer_is_not_tried_again() {
     assert_eq!(transmit(&mut engine, &reader, COMMAND), Err(Error::Timeout));
     assert!(engine.take_resynced());
     let before = reader.reads().len();
-    reader.preload(vec![Item::Packet(Vec::new())]);
-    transmit(&mut engine, &reader, COMMAND).unwrap();
+    assert_eq!(transmit(&mut engine, &reader, COMMAND), Ok(vec![5; 54]));
     transmit(&mut engine, &reader, COMMAND).unwrap();
     assert_eq!(reader.reads()[before..], [PACKET; 3]);
 }

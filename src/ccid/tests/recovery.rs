@@ -108,6 +108,10 @@ fn late_answers_are_drained_before_the_abort_is_answered() {
         Ok(vec![0x6A, 0x82])
     );
     assert_eq!(reader.kinds(), [0x6F, 0x72, 0x65, 0x6F]);
+    assert!(
+        !did(&reader).contains(&Did::SetInterface),
+        "the abort was enough"
+    );
 }
 
 #[test]
