@@ -76,7 +76,10 @@ fn no_card_ends_the_walk() {
 
 #[test]
 fn success_without_atr_counts_as_mute() {
-    let reader = Reader::script(0x62, vec![|sent| sent.data(&[]), atr]);
+    let reader = Reader::script(
+        0x62,
+        vec![|sent| message(&sent.frame(0x80, 0x01, 0, 0, &[])), atr],
+    );
     let mut engine = engine(SHORT, 271);
     assert_eq!(*engine.power_on(&reader, 0).unwrap(), *ATR);
     assert_eq!(walk(&reader), [(0x62, 1), (0x62, 3)]);

@@ -305,9 +305,12 @@ fn spurious_zero_length_packets_are_ignored_and_prove_nothing() {
 fn long_read_that_loses_an_answer_is_not_tried_again() {
     let reader = Reader::script(
         0x6F,
-        vec![|sent| sent.data(&[3; 54]), polite, |sent| {
-            unended(&sent.frame(0x80, 0, 0, 0, &[4; 118]))
-        }],
+        vec![
+            |sent| sent.data(&[3; 54]),
+            polite,
+            |sent| unended(&sent.frame(0x80, 0, 0, 0, &[4; 118])),
+            |sent| sent.data(&[5; 54]),
+        ],
     );
     let mut engine = engine(EXTENDED, 271);
     transmit(&mut engine, &reader, COMMAND).unwrap();
