@@ -47,23 +47,18 @@ impl Engine {
                     "the reader exchanges single characters (character level)",
                 ));
             }
-            ExchangeLevel::Tpdu | ExchangeLevel::ShortApdu => self.descriptor.max_payload_len(),
+            ExchangeLevel::Tpdu | ExchangeLevel::ShortApdu => {
+                self.descriptor.max_payload_len().min(MAX_COMMAND_LEN)
+            }
             ExchangeLevel::ExtendedApdu => MAX_COMMAND_LEN,
         };
         if command.len() > limit {
             return Err(Error::CommandTooLong);
         }
-        let wait = wait + self.quirks.extra_exchange_time.unwrap_or_default();
-        let result = self
-            .send_command(transport, slot, command, wait)
-            .and_then(|block| self.collect_response(transport, slot, block, response, wait));
-        // Single exchanges have repaired themselves; this is about chains that make no sense.
-        match result {
-            Err(error @ Error::Protocol(_)) if !self.resynced => {
-                Err(self.repair(transport, slot, error))
-            }
-            other => other,
-        }
+        let extra = self.quirks.extra_exchange_time.unwrap_or_default();
+        let wait = wait.saturating_add(extra);
+        let block = self.send_command(transport, slot, command, wait)?;
+        self.collect_response(transport, slot, block, response, wait)
     }
 
     fn block(
@@ -112,9 +107,8 @@ impl Engine {
                 // Readers say 10, or nothing at all, for "next".
                 Block::Data(answer) if answer.len == 0 => {}
                 Block::Data(_) => {
-                    return Err(Error::Protocol(
-                        "a response before the command was complete",
-                    ));
+                    let error = Error::Protocol("a response before the command was complete");
+                    return Err(self.repair(transport, slot, error));
                 }
                 word @ Block::Word(_) => return Ok(word),
             }
@@ -133,7 +127,7 @@ impl Engine {
         response: &mut [u8],
         wait: Duration,
     ) -> Result<usize> {
-        let deadline = Instant::now() + self.timeouts.total.max(wait);
+        let deadline = Instant::now() + self.timeouts.total;
         let mut total = 0;
         for _ in 0..MAX_BLOCKS {
             let answer = match block {
@@ -149,11 +143,12 @@ impl Engine {
                 };
             }
             if total > MAX_RESPONSE_LEN || Instant::now() > deadline {
-                return Err(Error::Protocol("a response without end"));
+                break;
             }
             block = self.block(transport, slot, chain::NEXT, &[], wait)?;
         }
-        Err(Error::Protocol("a response without end"))
+        let error = Error::Protocol("a response without end");
+        Err(self.repair(transport, slot, error))
     }
 
     fn more_follows(&self, answer: &Answer) -> bool {

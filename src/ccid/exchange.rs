@@ -268,7 +268,9 @@ impl Engine {
             return Err(Error::NoSuchSlot);
         }
         let sequence = self.next_sequence();
-        self.send(transport, slot, sequence, command, data)?;
+        // What is not waited for long is not pushed long either: a dead reader is to be told soon.
+        let write = self.timeouts.write.min(wait.max(self.timeouts.abort));
+        self.send(transport, slot, sequence, command, data, write)?;
         self.receive(transport, slot, sequence, command, wait)
     }
 
@@ -280,6 +282,7 @@ impl Engine {
         sequence: u8,
         command: Command,
         data: &[u8],
+        write: Duration,
     ) -> Result<()> {
         let len = HEADER_LEN + data.len();
         if self.output.len() < len {
@@ -290,7 +293,7 @@ impl Engine {
             .ok_or(Error::CommandTooLong)?;
         let message = self.output.get_mut(..len).ok_or(Error::CommandTooLong)?;
         // No zero-length packet after a message of n packets: no reader wants one.
-        let sent = transport.bulk_out(message, self.timeouts.write);
+        let sent = transport.bulk_out(message, write);
         // The buffer stays; a PIN that was in it does not.
         message.fill(0);
         if sent? < len && !self.quirks.short_out_count {
@@ -308,8 +311,9 @@ impl Engine {
         command: Command,
         wait: Duration,
     ) -> Result<Answer> {
+        let wait = wait.min(self.timeouts.total);
         let started = Instant::now();
-        let end = started + self.timeouts.total.max(wait);
+        let end = started + self.timeouts.total;
         let mut deadline = started + wait;
         let (mut stale, mut extensions) = (0, 0);
         loop {

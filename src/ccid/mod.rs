@@ -9,6 +9,7 @@ pub mod class_ff;
 pub mod descriptor;
 pub mod error;
 pub mod exchange;
+pub mod interrupt;
 pub mod message;
 mod power;
 pub mod quirks;

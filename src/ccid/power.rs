@@ -31,7 +31,7 @@ impl Engine {
         if self.quirks.off_before_on {
             self.power_off(transport, slot)?;
         }
-        let first = self.power_on_walk(transport, slot);
+        let first = self.power_on_walk(transport, slot, true);
         let Err(Error::Slot(error)) = first else {
             return first;
         };
@@ -41,7 +41,7 @@ impl Engine {
         // A card left at another data rate does not answer a warm reset.
         log::debug!("slot {slot}: warm reset failed ({error}), trying a cold one");
         self.power_off(transport, slot)?;
-        self.power_on_walk(transport, slot)
+        self.power_on_walk(transport, slot, false)
     }
 
     /// Powers the card off.
@@ -57,8 +57,14 @@ impl Engine {
         }
     }
 
-    /// Tries the voltages that reader and host may choose from, the one that worked last first.
-    fn power_on_walk(&mut self, transport: &dyn usb::Transport, slot: u8) -> Result<AtrBytes> {
+    /// Tries the voltages that reader and host may choose from, the one that worked last first; with `warm`, no other
+    /// on a card that stays powered.
+    fn power_on_walk(
+        &mut self,
+        transport: &dyn usb::Transport,
+        slot: u8,
+        warm: bool,
+    ) -> Result<AtrBytes> {
         if self.descriptor.chooses_voltage() {
             return self.power_on_at(transport, slot, Voltage::Automatic);
         }
@@ -81,6 +87,9 @@ impl Engine {
                     log::debug!("slot {slot}: no ATR at {voltage:?}: {error}");
                 }
                 Ok(_) | Err(_) => break,
+            }
+            if warm && self.is_known_active(slot) {
+                break;
             }
         }
         if result.is_err() {

@@ -129,7 +129,14 @@ impl Engine {
                 .control_out(request, &[], self.timeouts.control)
                 .map(|_| ()),
         )?;
-        self.send(transport, slot, sequence, Command::Abort, &[])?;
+        self.send(
+            transport,
+            slot,
+            sequence,
+            Command::Abort,
+            &[],
+            self.timeouts.abort,
+        )?;
         let deadline = Instant::now() + self.timeouts.abort;
         let len = DRAIN_READ_LEN.next_multiple_of(self.packet_len());
         for drained in 0..MAX_DRAINED {
@@ -155,11 +162,14 @@ impl Engine {
     }
 }
 
-/// Whether a transfer is the answer to our Abort. A refusal is as good: the reader is listening and in step.
+/// Whether a transfer ends with the answer to our Abort; what is before it may be the rest of an answer that filled its
+/// last packet. A refusal is as good: the reader is listening and in step.
 fn ends_abort(transfer: &[u8], slot: u8, sequence: u8) -> bool {
-    transfer.len() == HEADER_LEN
-        && Header::decode(transfer).is_some_and(|header| {
+    let tail = transfer.last_chunk::<HEADER_LEN>();
+    tail.and_then(|tail| Header::decode(tail))
+        .is_some_and(|header| {
             header.kind == ResponseKind::SlotStatus
+                && header.data_len == 0
                 && (header.slot, header.sequence) == (slot, sequence)
                 && header.command != CommandStatus::TimeExtension
         })

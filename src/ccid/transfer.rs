@@ -108,7 +108,7 @@ impl Engine {
                     return Ok((count, count == len));
                 }
                 Err(error) => {
-                    if error == Error::Timeout && self.whole_reads {
+                    if error == Error::Timeout && self.whole_reads && !self.quirks.ends_messages {
                         // Perhaps the answer was there and only its end was not.
                         self.whole_reads = false;
                         self.whole_reads_failed = true;
@@ -135,7 +135,7 @@ impl Engine {
     ) -> Result<Answer> {
         let (mut got, mut filled) = begun;
         let packet = self.packet_len();
-        let deadline = Instant::now() + self.timeouts.remainder;
+        let deadline = Instant::now() + self.timeouts.remainder * self.quirks.command_factor.max(1);
         let mut empty = 0;
         loop {
             let header = Header::decode(self.input.get(..got).unwrap_or_default());

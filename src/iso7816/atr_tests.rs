@@ -6,6 +6,7 @@
     reason = "tests"
 )]
 use super::*;
+use crate::iso7816::protocol::{Protocol, available_protocols};
 
 fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
@@ -99,6 +100,7 @@ fn specific_mode_fixes_the_protocol() {
         })
     );
     assert_eq!(atr.default_protocol(), 1);
+    assert_eq!(atr.ifsc(), Some(0x31), "TA3, not TA2");
     let implicit = parse("3B 80 10 10").specific_mode().unwrap();
     assert_eq!(
         (implicit.protocol, implicit.implicit, implicit.can_change),

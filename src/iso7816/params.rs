@@ -1,6 +1,7 @@
 //! Transmission parameters: tables, timeouts, and the blocks a reader is given. Integers only.
 
-use super::atr::{Atr, Protocol};
+use super::atr::Atr;
+use super::protocol::Protocol;
 use std::time::Duration;
 
 /// TA1 of a card that names none: Fi = 372, Di = 1.
