@@ -259,7 +259,8 @@ impl Card {
         self.link
             .until_free(self.reader.slot, gone, |turn| match attempt(turn)? {
                 Attempt::Busy if !blocking => Err(Error::SharingViolation),
-                other => Ok(other),
+                Attempt::Busy => Ok(Attempt::Busy),
+                Attempt::Done(value) => Ok(Attempt::Done(value)),
             })
     }
 

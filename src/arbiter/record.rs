@@ -418,7 +418,7 @@ mod tests {
         assert_eq!(slot.pending(seen), Some(Event::Reset));
         assert_eq!(slot.pending(slot.event), None);
         assert_eq!(slot.moves, 2);
-        slot.event = u32::MAX;
+        (slot.event, slot.last_reset, slot.last_removal) = (u32::MAX, u32::MAX, u32::MAX - 1);
         let seen = slot.event;
         slot.note_reset();
         assert_eq!(slot.pending(seen), Some(Event::Reset), "across the wrap");

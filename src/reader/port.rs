@@ -15,7 +15,7 @@ use crate::arbiter::locks::{Byte, LockFile, Mode};
 use crate::arbiter::record::MAX_SLOTS;
 use crate::arbiter::store::{Key, Store};
 use crate::ccid::Engine;
-use crate::ccid::message::{Notification, notifications};
+use crate::ccid::interrupt::{Notification, notifications};
 use crate::error::{Error, Result};
 use crate::fork::PerProcess;
 use crate::usb::{self, Interface, Interrupt, Transport};

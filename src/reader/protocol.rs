@@ -8,7 +8,8 @@ use crate::api::types::DWORD;
 use crate::arbiter::record::CardState;
 use crate::ccid::{self, ExchangeLevel, SlotError};
 use crate::error::{Error, Result};
-use crate::iso7816::atr::{self, Atr, Protocol};
+use crate::iso7816::atr::Atr;
+use crate::iso7816::protocol::{Protocol, available_protocols};
 use crate::iso7816::params;
 use crate::usb;
 
@@ -104,7 +105,7 @@ impl Turn<'_> {
     /// T=1 before T=0 where both are possible, as pcsc-lite has it, whatever the ATR offers first.
     fn negotiate(&mut self, wanted: Wanted) -> Result<()> {
         let atr_bytes = self.card.atr;
-        let offered = atr::available_protocols(atr_bytes.as_slice());
+        let offered = available_protocols(atr_bytes.as_slice());
         let (level, supported) = {
             let engine = self.port().engine();
             (engine.level(), engine.descriptor().protocols())
