@@ -16,8 +16,8 @@ use crate::arbiter::wait::{Ear, Signal, entry, poll};
 use crate::error::{Error, Result};
 use crate::reader::link::{Gone, Link};
 use crate::reader::registry::{self, Reader, Snapshot};
+use crate::reader::sense::HANDOVER_IDLE_MS;
 use crate::reader::status::{self, View};
-use crate::reader::turn::HANDOVER_IDLE_MS;
 
 /// How often a reader without interrupt endpoint is asked by whoever watches it.
 const POLL_INTERVAL: Duration = Duration::from_millis(400);

@@ -9,8 +9,8 @@ use crate::arbiter::record::CardState;
 use crate::ccid::{self, ExchangeLevel, SlotError};
 use crate::error::{Error, Result};
 use crate::iso7816::atr::Atr;
-use crate::iso7816::protocol::{Protocol, available_protocols};
 use crate::iso7816::params;
+use crate::iso7816::protocol::{Protocol, available_protocols};
 use crate::usb;
 
 /// PC/SC's number for T=0 in a record.
