@@ -15,6 +15,12 @@ const MAX_BLOCKS: u32 = 8192;
 /// Bytes in one response before it is no response any more.
 const MAX_RESPONSE_LEN: usize = 0x0004_0000;
 
+/// Beginning of a pseudo-APDU that means a feature of the reader (PC/SC part 10): the user may have to act.
+const PPDU: &[u8] = &[0xFF, 0xC2, 0x01];
+
+/// What such a command is given at least.
+const PPDU_TIME: Duration = Duration::from_secs(90);
+
 /// A block's fate.
 enum Block {
     /// Data from the card; it lies in the engine's buffer.
@@ -56,7 +62,10 @@ impl Engine {
             return Err(Error::CommandTooLong);
         }
         let extra = self.quirks.extra_exchange_time.unwrap_or_default();
-        let wait = wait.saturating_add(extra);
+        let mut wait = wait.saturating_add(extra);
+        if command.starts_with(PPDU) {
+            wait = wait.max(PPDU_TIME);
+        }
         let block = self.send_command(transport, slot, command, wait)?;
         self.collect_response(transport, slot, block, response, wait)
     }

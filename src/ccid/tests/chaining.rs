@@ -322,6 +322,32 @@ fn mute_and_absent_is_no_card() {
 }
 
 #[test]
+fn feature_pseudo_apdu_is_given_the_user_time() {
+    let reader = Reader::new(polite);
+    let mut engine = engine(SHORT, 271);
+    engine.set_timeouts(super::super::Timeouts::default());
+    transmit(&mut engine, &reader, &[0xFF, 0xC2, 0x01, 0x06, 0x00]).unwrap();
+    transmit(&mut engine, &reader, &[0xFF, 0xC2]).unwrap();
+    let waits = reader.waits();
+    assert!(
+        waits[0] > std::time::Duration::from_secs(89) && waits[1] <= WAIT,
+        "{waits:?}"
+    );
+}
+
+#[test]
+fn buffers_are_reused() {
+    let reader = Reader::new(|sent| sent.data(&[6; 200]));
+    let mut engine = engine(SHORT, 271);
+    transmit(&mut engine, &reader, COMMAND).unwrap();
+    let buffers = (engine.input.as_ptr(), engine.output.as_ptr());
+    for _ in 0..10 {
+        transmit(&mut engine, &reader, COMMAND).unwrap();
+    }
+    assert_eq!((engine.input.as_ptr(), engine.output.as_ptr()), buffers);
+}
+
+#[test]
 fn command_does_not_stay_in_the_buffer() {
     let reader = Reader::new(polite);
     let mut engine = engine(SHORT, 271);

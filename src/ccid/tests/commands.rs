@@ -178,6 +178,39 @@ fn quirks_correct_the_level() {
 }
 
 #[test]
+fn old_firmware_is_told_from_the_fixed_one() {
+    let old = |release| {
+        let mut interface = interface(SHORT, 271);
+        (interface.vendor_id, interface.product_id) = (0x072F, 0x2200);
+        interface.device_release = release;
+        Engine::new(&interface).unwrap().quirks().old_firmware
+    };
+    assert!(old(0x0205));
+    assert!(!old(0x0206));
+}
+
+#[test]
+fn slow_readers_are_given_more_time() {
+    let waits = |vendor, product| {
+        let mut interface = interface(SHORT, 271);
+        (interface.vendor_id, interface.product_id) = (vendor, product);
+        let reader = Reader::new(polite);
+        let mut engine = Engine::new(&interface).unwrap();
+        engine.warm_up(&reader).unwrap();
+        engine.slot_status(&reader, 0).unwrap();
+        let seconds: Vec<_> = reader
+            .waits()
+            .iter()
+            .map(|wait| wait.as_secs_f64().ceil())
+            .collect();
+        seconds
+    };
+    assert_eq!(waits(0xFFFF, 0xFFFF), [3.0, 3.0]);
+    assert_eq!(waits(0x04E6, 0x5293), [12.0, 3.0], "while opening");
+    assert_eq!(waits(0x04E6, 0x5790), [12.0, 12.0], "always");
+}
+
+#[test]
 fn what_the_host_does_not_do_yet_is_refused() {
     use ExchangeLevel::{Character, ExtendedApdu, ShortApdu, Tpdu};
     for (level, t0, t1) in [

@@ -115,6 +115,20 @@ fn late_answers_are_drained_before_the_abort_is_answered() {
 }
 
 #[test]
+fn time_extension_is_not_the_end_of_an_abort() {
+    let reader = Reader::new(|sent| match sent.kind {
+        0x6F => Vec::new(),
+        0x72 => message(&sent.frame(0x81, 0x80, 1, 0, &[])),
+        _ => polite(sent),
+    });
+    assert_eq!(
+        transmit(&mut engine(EXTENDED, 271), &reader, COMMAND),
+        Err(Error::Timeout)
+    );
+    assert!(did(&reader).contains(&Did::SetInterface));
+}
+
+#[test]
 fn late_answer_after_recovery_is_not_taken_for_the_next_one() {
     let mut count = 0;
     let reader = Reader::new(move |sent| {
