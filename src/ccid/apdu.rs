@@ -1,5 +1,6 @@
 //! Commands to the card: one block at TPDU and short APDU level, chains of blocks at extended APDU level.
 
+use crate::clock::Moment;
 use super::commands::copy_at;
 use super::descriptor::ExchangeLevel;
 use super::error::{Error, Result, SlotError};
@@ -7,7 +8,7 @@ use super::exchange::{Answer, Engine};
 use super::message::{Command, IccStatus, chain};
 use crate::iso7816::apdu::{MAX_COMMAND_LEN, StatusWord};
 use crate::usb;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Blocks in one response; at the smallest message length in the field the longest response takes 1214.
 const MAX_BLOCKS: u32 = 8192;
@@ -136,7 +137,7 @@ impl Engine {
         response: &mut [u8],
         wait: Duration,
     ) -> Result<usize> {
-        let deadline = Instant::now() + self.timeouts.total;
+        let deadline = Moment::now() + self.timeouts.total;
         let mut total = 0;
         for _ in 0..MAX_BLOCKS {
             let answer = match block {
@@ -151,7 +152,7 @@ impl Engine {
                     Ok(total)
                 };
             }
-            if total > MAX_RESPONSE_LEN || Instant::now() > deadline {
+            if total > MAX_RESPONSE_LEN || Moment::now() > deadline {
                 break;
             }
             block = self.block(transport, slot, chain::NEXT, &[], wait)?;

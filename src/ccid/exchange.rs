@@ -1,5 +1,6 @@
 //! The engine: one command and its answer on the bulk pipes.
 
+use crate::clock::Moment;
 use super::descriptor::{Descriptor, ExchangeLevel};
 use super::error::{Error, Result};
 use super::message::{
@@ -10,7 +11,7 @@ use crate::iso7816::Protocol;
 use crate::usb;
 use std::fmt;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Frames of other exchanges that are dropped before an exchange is given up. Each process that dies leaves one.
 const MAX_STALE_FRAMES: u32 = 32;
@@ -312,7 +313,7 @@ impl Engine {
         wait: Duration,
     ) -> Result<Answer> {
         let wait = wait.min(self.timeouts.total);
-        let started = Instant::now();
+        let started = Moment::now();
         let end = started + self.timeouts.total;
         let mut deadline = started + wait;
         let (mut stale, mut extensions) = (0, 0);
@@ -339,7 +340,7 @@ impl Engine {
                     return Err(Error::Protocol("time extensions without end"));
                 }
                 // Each one starts the time anew; multipliers do not add up.
-                deadline = end.min(Instant::now() + wait * extension_factor(header.error));
+                deadline = end.min(Moment::now() + wait * extension_factor(header.error));
                 continue;
             }
             check_kind(command, &answer)?;

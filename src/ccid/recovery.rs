@@ -1,10 +1,10 @@
 //! Bringing host and reader together again after a timeout, a broken answer or a halted endpoint.
 
+use crate::clock::Moment;
 use super::error::{Error, Result};
 use super::exchange::{Engine, pause_after_empty};
 use super::message::{Command, CommandStatus, HEADER_LEN, Header, IccStatus, ResponseKind};
 use crate::usb;
-use std::time::Instant;
 
 /// Class request ABORT. CCID 1.1 §5.3.1
 const REQUEST_ABORT: u8 = 0x01;
@@ -137,7 +137,7 @@ impl Engine {
             &[],
             self.timeouts.abort,
         )?;
-        let deadline = Instant::now() + self.timeouts.abort;
+        let deadline = Moment::now() + self.timeouts.abort;
         let len = DRAIN_READ_LEN.next_multiple_of(self.packet_len());
         for drained in 0..MAX_DRAINED {
             let count = match self.read_transfer(transport, 0, len, deadline) {

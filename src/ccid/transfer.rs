@@ -5,11 +5,12 @@
 //! read asks for one packet, which says how long the message is, and the second for exactly the rest. A reader that
 //! has shown its zero-length packet is trusted with long reads from then on.
 
+use crate::clock::Moment;
 use super::error::{Error, Result};
 use super::exchange::{Answer, Engine, pause_after_empty};
 use super::message::{HEADER_LEN, Header};
 use crate::usb;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Longest message accepted: a header and an APDU response of the extended form, with some room.
 pub(super) const MAX_ANSWER_LEN: usize = HEADER_LEN + 65_536 + 256;
@@ -21,8 +22,8 @@ const MAX_FIRST_READ_LEN: usize = 4096;
 const MAX_EMPTY_READS: u32 = 100_000;
 
 /// Time left until `deadline`.
-pub(super) fn time_left(deadline: Instant) -> Result<Duration> {
-    let left = deadline.saturating_duration_since(Instant::now());
+pub(super) fn time_left(deadline: Moment) -> Result<Duration> {
+    let left = deadline.saturating_duration_since(Moment::now());
     // Never 0: the kernel takes that for "no limit".
     if left.is_zero() {
         Err(Error::Timeout)
@@ -67,7 +68,7 @@ impl Engine {
         transport: &dyn usb::Transport,
         offset: usize,
         len: usize,
-        deadline: Instant,
+        deadline: Moment,
     ) -> Result<usize> {
         self.reserve_input(offset + len, offset);
         let room = self.input.get_mut(offset..offset + len).unwrap_or_default();
@@ -79,7 +80,7 @@ impl Engine {
     pub(super) fn read_message(
         &mut self,
         transport: &dyn usb::Transport,
-        deadline: Instant,
+        deadline: Moment,
     ) -> Result<Answer> {
         let begun = self.read_beginning(transport, deadline)?;
         self.read_remainder(transport, begun)
@@ -89,7 +90,7 @@ impl Engine {
     fn read_beginning(
         &mut self,
         transport: &dyn usb::Transport,
-        deadline: Instant,
+        deadline: Moment,
     ) -> Result<(usize, bool)> {
         let mut empty = 0;
         loop {
@@ -135,7 +136,7 @@ impl Engine {
     ) -> Result<Answer> {
         let (mut got, mut filled) = begun;
         let packet = self.packet_len();
-        let deadline = Instant::now() + self.timeouts.remainder * self.quirks.command_factor.max(1);
+        let deadline = Moment::now() + self.timeouts.remainder * self.quirks.command_factor.max(1);
         let mut empty = 0;
         loop {
             let header = Header::decode(self.input.get(..got).unwrap_or_default());
