@@ -97,7 +97,7 @@ codes! {
     /// Communication inside the PC/SC implementation failed.
     CommError = 0x8010_0013, "SCARD_F_COMM_ERROR", "RPC transport error.";
     /// An error of unknown origin.
-    UnknownError = 0x8010_0014, "SCARD_F_UNKNOWN_ERROR", "Unknown internal error.";
+    UnknownError = 0x8010_0014, "SCARD_F_UNKNOWN_ERROR", "Unknown error.";
     /// The ATR cannot be parsed.
     InvalidAtr = 0x8010_0015, "SCARD_E_INVALID_ATR", "Invalid ATR.";
     /// No transaction to end; also an exchange with the card that failed.
