@@ -1,11 +1,6 @@
 //! The export list, the headers, the built library and the system's library name the same symbols; and the loader sees the library
 //! as it must.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stderr,
-    reason = "tests"
-)]
+#![allow(clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "tests")]
 
 mod support;
 
@@ -20,21 +15,15 @@ type Symbols = BTreeMap<String, (char, u64)>;
 /// The defined dynamic symbols of a library.
 fn symbols(library: &Path) -> Symbols {
     let text = support::run(
-        Command::new("nm")
-            .args(["-DS", "--defined-only"])
-            .arg(library),
+        Command::new("nm").args(["-DS", "--defined-only"]).arg(library),
         "binutils",
     );
     let mut symbols = Symbols::new();
     for line in text.lines() {
         let mut words = line.split_whitespace();
-        let (Some(_address), Some(size), Some(kind), Some(name), None) = (
-            words.next(),
-            words.next(),
-            words.next(),
-            words.next(),
-            words.next(),
-        ) else {
+        let (Some(_address), Some(size), Some(kind), Some(name), None) =
+            (words.next(), words.next(), words.next(), words.next(), words.next())
+        else {
             panic!("nm: {line}");
         };
         let size = u64::from_str_radix(size, 16).expect("size in hexadecimal");
@@ -79,10 +68,7 @@ fn the_list_is_sorted_and_has_22_names() {
 #[test]
 fn the_library_exports_what_the_list_says() {
     let ours = symbols(&support::library());
-    let names: Vec<(String, char)> = ours
-        .iter()
-        .map(|(name, (kind, _))| (name.clone(), *kind))
-        .collect();
+    let names: Vec<(String, char)> = ours.iter().map(|(name, (kind, _))| (name.clone(), *kind)).collect();
     assert_eq!(names, listed());
     for (name, (kind, size)) in &ours {
         let word = size_of::<std::ffi::c_ulong>() as u64;
@@ -105,9 +91,7 @@ fn the_headers_declare_what_the_list_says() {
                 let head = prototype.split_once('(').expect("prototype").0;
                 let name = head.rsplit([' ', '*']).next().expect("name");
                 declared.push((name.to_owned(), 'T'));
-            } else if let Some((_, objects)) =
-                statement.split_once("extern const SCARD_IO_REQUEST ")
-            {
+            } else if let Some((_, objects)) = statement.split_once("extern const SCARD_IO_REQUEST ") {
                 declared.extend(objects.split(',').map(|name| (name.trim().to_owned(), 'R')));
             }
         }
@@ -140,10 +124,7 @@ fn objects_are_objects_and_functions_functions() {
 
 #[test]
 fn the_loader_sees_name_and_flags() {
-    let text = support::run(
-        Command::new("readelf").arg("-dW").arg(support::library()),
-        "binutils",
-    );
+    let text = support::run(Command::new("readelf").arg("-dW").arg(support::library()), "binutils");
     let entry = |tag: &str| -> String { text.lines().filter(|line| line.contains(tag)).collect() };
     assert!(entry("(SONAME)").ends_with("[libpcsclite.so.1]"), "{text}");
     assert!(
@@ -153,10 +134,7 @@ fn the_loader_sees_name_and_flags() {
     assert!(entry("(FLAGS_1)").contains("NODELETE"), "{text}");
     // No text relocations, no executable stack: what hardened systems refuse to load.
     assert!(entry("TEXTREL").is_empty(), "{text}");
-    let headers = support::run(
-        Command::new("readelf").arg("-lW").arg(support::library()),
-        "binutils",
-    );
+    let headers = support::run(Command::new("readelf").arg("-lW").arg(support::library()), "binutils");
     let stack = headers
         .lines()
         .find(|line| line.contains("GNU_STACK"))

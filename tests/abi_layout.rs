@@ -1,10 +1,5 @@
 //! Sizes, offsets and constants: this project's headers, Debian's libpcsclite-dev and the Rust types agree.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stderr,
-    reason = "tests"
-)]
+#![allow(clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "tests")]
 
 mod support;
 
@@ -17,9 +12,7 @@ use std::process::Command;
 
 use support::Language;
 use winscard::api::constants;
-use winscard::api::types::{
-    DWORD, LONG, SCARD_IO_REQUEST, SCARD_READERSTATE, SCARDCONTEXT, SCARDHANDLE,
-};
+use winscard::api::types::{DWORD, LONG, SCARD_IO_REQUEST, SCARD_READERSTATE, SCARDCONTEXT, SCARDHANDLE};
 use winscard::error::Error;
 
 const SYSTEM_HEADERS: &str = "/usr/include/PCSC";
@@ -43,20 +36,13 @@ fn layout(test: &str, language: Language, arguments: &[&str]) -> BTreeMap<String
     all.extend([search.as_str(), "-lpcsclite"]);
     support::cc(language, "layout.c", &program, &all);
     let mut command = Command::new(&program);
-    lines(&support::run(
-        command.env("LD_LIBRARY_PATH", &libraries),
-        "libc6",
-    ))
+    lines(&support::run(command.env("LD_LIBRARY_PATH", &libraries), "libc6"))
 }
 
 fn lines(text: &str) -> BTreeMap<String, String> {
     text.lines()
         .map(|line| {
-            let end = line
-                .match_indices(' ')
-                .nth(1)
-                .expect("kind, name and value")
-                .0;
+            let end = line.match_indices(' ').nth(1).expect("kind, name and value").0;
             let (key, value) = line.split_at(end);
             (key.to_owned(), value.trim().to_owned())
         })
@@ -88,20 +74,12 @@ fn both_ways_to_include_and_both_languages_agree() {
     let expected = layout("layout-plain", Language::C, &[&plain]);
     assert!(expected.len() > 250, "{} lines", expected.len());
     for language in [Language::C, Language::Cxx] {
-        assert_eq!(
-            layout("layout-again", language, &[&plain]),
-            expected,
-            "{language:?}"
-        );
+        assert_eq!(layout("layout-again", language, &[&plain]), expected, "{language:?}");
         let with_directory = layout("layout-directory", language, &[&parent, "-DWITH_DIRECTORY"]);
         assert_eq!(with_directory, expected, "{language:?}");
     }
     layout("layout-c99", Language::C, &["-std=c99", &plain]);
-    layout(
-        "layout-cxx98",
-        Language::Cxx,
-        &["-std=c++98", "-Wno-long-long", &plain],
-    );
+    layout("layout-cxx98", Language::Cxx, &["-std=c++98", "-Wno-long-long", &plain]);
 }
 
 #[test]
@@ -126,8 +104,7 @@ fn macros(directory: &Path) -> Vec<String> {
             let mut words = line.trim_start().trim_start_matches('#').split_whitespace();
             if words.next() == Some("define") && line.trim_start().starts_with('#') {
                 let name = words.next().expect("name");
-                if words.next().is_some_and(|value| !value.starts_with("/*")) && !name.contains('(')
-                {
+                if words.next().is_some_and(|value| !value.starts_with("/*")) && !name.contains('(') {
                     names.push(name.to_owned());
                 }
             }
@@ -145,20 +122,10 @@ fn no_constant_is_left_out() {
     }
     for directory in directories {
         let names = macros(&directory);
-        assert!(
-            names.len() > 150,
-            "{}: {}",
-            directory.display(),
-            names.len()
-        );
-        for name in names
-            .iter()
-            .filter(|name| !NOT_COMPARED.contains(&name.as_str()))
-        {
-            let named = program.contains(&format!("CONSTANT({name})"))
-                || program.contains(&format!("object {name} "));
-            let only_macro_of_unicode =
-                name.ends_with("_NAME") && name.starts_with("SCARD_ATTR_DEVICE_");
+        assert!(names.len() > 150, "{}: {}", directory.display(), names.len());
+        for name in names.iter().filter(|name| !NOT_COMPARED.contains(&name.as_str())) {
+            let named = program.contains(&format!("CONSTANT({name})")) || program.contains(&format!("object {name} "));
+            let only_macro_of_unicode = name.ends_with("_NAME") && name.starts_with("SCARD_ATTR_DEVICE_");
             assert!(
                 named || only_macro_of_unicode,
                 "{}: {name} is not in tests/c/layout.c",
@@ -190,21 +157,11 @@ fn rust_has_the_same_constants_and_codes() {
         let text = c
             .get(&format!("constant {}", error.name()))
             .unwrap_or_else(|| panic!("{error} is not in C"));
-        assert_eq!(
-            *text,
-            format!("{} {}", error.to_long(), size_of::<LONG>()),
-            "{error}"
-        );
+        assert_eq!(*text, format!("{} {}", error.to_long(), size_of::<LONG>()), "{error}");
     }
     // And no code of the header is missing in Rust, but for the two names of 0x8010001F.
-    let codes = c
-        .keys()
-        .filter_map(|key| key.strip_prefix("constant SCARD_"));
-    let codes = codes.filter(|name| {
-        ["E_", "F_", "P_", "W_"]
-            .iter()
-            .any(|prefix| name.starts_with(prefix))
-    });
+    let codes = c.keys().filter_map(|key| key.strip_prefix("constant SCARD_"));
+    let codes = codes.filter(|name| ["E_", "F_", "P_", "W_"].iter().any(|prefix| name.starts_with(prefix)));
     assert_eq!(codes.count(), Error::ALL.len() + 1);
 }
 
@@ -212,11 +169,7 @@ fn rust_has_the_same_constants_and_codes() {
 fn rust_has_the_same_sizes_and_offsets() {
     let c = layout("layout-types", Language::C, &[&include("include/PCSC")]);
     let size = |name: &str, size: usize| {
-        assert_eq!(
-            c.get(&format!("sizeof {name}")),
-            Some(&size.to_string()),
-            "{name}"
-        );
+        assert_eq!(c.get(&format!("sizeof {name}")), Some(&size.to_string()), "{name}");
     };
     size("DWORD", size_of::<DWORD>());
     size("LONG", size_of::<LONG>());
@@ -225,19 +178,14 @@ fn rust_has_the_same_sizes_and_offsets() {
     size("SCARD_READERSTATE", size_of::<SCARD_READERSTATE>());
     size("SCARD_IO_REQUEST", size_of::<SCARD_IO_REQUEST>());
     let offset = |name: &str, offset: usize| {
-        let value = c
-            .get(&format!("member {name}"))
-            .unwrap_or_else(|| panic!("{name}"));
+        let value = c.get(&format!("member {name}")).unwrap_or_else(|| panic!("{name}"));
         assert_eq!(
             value.split_once('+').map(|pair| pair.0),
             Some(offset.to_string().as_str()),
             "{name}"
         );
     };
-    offset(
-        "SCARD_READERSTATE.szReader",
-        offset_of!(SCARD_READERSTATE, szReader),
-    );
+    offset("SCARD_READERSTATE.szReader", offset_of!(SCARD_READERSTATE, szReader));
     offset(
         "SCARD_READERSTATE.pvUserData",
         offset_of!(SCARD_READERSTATE, pvUserData),
@@ -250,18 +198,9 @@ fn rust_has_the_same_sizes_and_offsets() {
         "SCARD_READERSTATE.dwEventState",
         offset_of!(SCARD_READERSTATE, dwEventState),
     );
-    offset(
-        "SCARD_READERSTATE.cbAtr",
-        offset_of!(SCARD_READERSTATE, cbAtr),
-    );
-    offset(
-        "SCARD_READERSTATE.rgbAtr",
-        offset_of!(SCARD_READERSTATE, rgbAtr),
-    );
-    offset(
-        "SCARD_IO_REQUEST.dwProtocol",
-        offset_of!(SCARD_IO_REQUEST, dwProtocol),
-    );
+    offset("SCARD_READERSTATE.cbAtr", offset_of!(SCARD_READERSTATE, cbAtr));
+    offset("SCARD_READERSTATE.rgbAtr", offset_of!(SCARD_READERSTATE, rgbAtr));
+    offset("SCARD_IO_REQUEST.dwProtocol", offset_of!(SCARD_IO_REQUEST, dwProtocol));
     offset(
         "SCARD_IO_REQUEST.cbPciLength",
         offset_of!(SCARD_IO_REQUEST, cbPciLength),
@@ -276,10 +215,7 @@ fn the_objects_have_protocol_and_size() {
         &[&include("include/PCSC"), "-no-pie", "-fno-pie"],
     );
     let word = size_of::<SCARD_IO_REQUEST>();
-    assert_eq!(
-        c.get("object values"),
-        Some(&format!("1,{word} 2,{word} 4,{word}"))
-    );
+    assert_eq!(c.get("object values"), Some(&format!("1,{word} 2,{word} 4,{word}")));
     for name in ["SCARD_PCI_T0", "SCARD_PCI_T1", "SCARD_PCI_RAW"] {
         assert_eq!(
             c.get(&format!("object {name}")).map(String::as_str),
@@ -306,10 +242,7 @@ fn the_texts_are_those_of_the_systems_library() {
     );
     let texts = |directory: &Path| {
         let mut command = Command::new(&program);
-        support::run(
-            command.arg("texts").env("LD_LIBRARY_PATH", directory),
-            "libc6",
-        )
+        support::run(command.arg("texts").env("LD_LIBRARY_PATH", directory), "libc6")
     };
     let system = texts(system.parent().expect("directory"));
     assert!(system.contains("text 80100003 Invalid handle."), "{system}");

@@ -15,12 +15,7 @@ use support::Language;
 fn loader(test: &str) -> Command {
     let program = support::scratch(test).join("load");
     let include = format!("-I{}", support::root().join("include/PCSC").display());
-    support::cc(
-        Language::C,
-        "load.c",
-        &program,
-        &["-rdynamic", &include, "-ldl"],
-    );
+    support::cc(Language::C, "load.c", &program, &["-rdynamic", &include, "-ldl"]);
     let mut command = Command::new(program);
     command.arg(support::library());
     for variable in ["WINSCARD_LOG", "WINSCARD_LOG_FILE", "WINSCARD_LOG_APDU"] {
@@ -82,10 +77,7 @@ fn it_logs_from_the_level_asked_for() {
         loader("log-word").env("WINSCARD_LOG", "loud"),
         "libc6",
     ));
-    assert!(
-        text.contains("WARN") && text.contains("WINSCARD_LOG=loud"),
-        "{text}"
-    );
+    assert!(text.contains("WARN") && text.contains("WINSCARD_LOG=loud"), "{text}");
     assert!(!text.contains("DEBUG"), "{text}");
 }
 
@@ -93,9 +85,7 @@ fn it_logs_from_the_level_asked_for() {
 fn it_appends_to_a_file() {
     let path = log_file("log-file");
     let mut loader = loader("log-file");
-    loader
-        .env("WINSCARD_LOG", "debug")
-        .env("WINSCARD_LOG_FILE", &path);
+    loader.env("WINSCARD_LOG", "debug").env("WINSCARD_LOG_FILE", &path);
     let mut lines = 0;
     for _ in 0..2 {
         assert_eq!(stderr(&support::output(&mut loader, "libc6")), "");
@@ -120,8 +110,6 @@ fn a_closed_pipe_as_stderr_does_not_end_the_program() {
     drop(reader);
     let mut loader = loader("log-pipe");
     // A program starts with SIGPIPE at its default from here: std sets it so for children.
-    loader
-        .env("WINSCARD_LOG", "trace")
-        .stderr(OwnedFd::from(writer));
+    loader.env("WINSCARD_LOG", "trace").stderr(OwnedFd::from(writer));
     stderr(&support::output(&mut loader, "libc6"));
 }

@@ -5,12 +5,7 @@
     clippy::undocumented_unsafe_blocks,
     reason = "tests call the C functions"
 )]
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests"
-)]
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 #[path = "support/calls.rs"]
 mod calls;
@@ -110,16 +105,7 @@ fn no_function_takes_a_bad_context() {
 
         let mut card = 7;
         let mut protocol: DWORD = 77;
-        let result = unsafe {
-            SCardConnect(
-                bad,
-                NOBODY.as_ptr(),
-                99,
-                0,
-                &raw mut card,
-                &raw mut protocol,
-            )
-        };
+        let result = unsafe { SCardConnect(bad, NOBODY.as_ptr(), 99, 0, &raw mut card, &raw mut protocol) };
         assert_eq!((result, card, protocol), (INVALID_HANDLE, 0, 77));
 
         let mut states = [entry(NOBODY.as_ptr(), 0)];
@@ -137,14 +123,8 @@ fn free_memory_wants_a_context_and_frees_only_then() {
         assert_eq!(unsafe { SCardFreeMemory(bad, memory) }, INVALID_HANDLE);
     }
     let context = Context::new();
-    assert_eq!(
-        unsafe { SCardFreeMemory(context.0, memory) },
-        SCARD_S_SUCCESS
-    );
-    assert_eq!(
-        unsafe { SCardFreeMemory(context.0, null()) },
-        SCARD_S_SUCCESS
-    );
+    assert_eq!(unsafe { SCardFreeMemory(context.0, memory) }, SCARD_S_SUCCESS);
+    assert_eq!(unsafe { SCardFreeMemory(context.0, null()) }, SCARD_S_SUCCESS);
 }
 
 #[test]
@@ -167,31 +147,20 @@ fn list_readers_checks_length_pointer_then_context_then_buffer() {
     let mut length: DWORD = 0;
     let mut buffer = [b'x'; 1];
     // With and without a reader on this machine.
-    match unsafe {
-        SCardListReaders(
-            context.0,
-            null(),
-            buffer.as_mut_ptr().cast(),
-            &raw mut length,
-        )
-    } {
+    match unsafe { SCardListReaders(context.0, null(), buffer.as_mut_ptr().cast(), &raw mut length) } {
         NO_READERS_AVAILABLE => {
             assert_eq!(length, 1);
             let mut memory: *mut c_char = 16 as *mut c_char;
             let mut length = SCARD_AUTOALLOCATE;
             let target = (&raw mut memory).cast();
             let result = unsafe { SCardListReaders(context.0, null(), target, &raw mut length) };
-            assert_eq!(
-                (result, length, memory),
-                (NO_READERS_AVAILABLE, 1, 16 as *mut c_char)
-            );
+            assert_eq!((result, length, memory), (NO_READERS_AVAILABLE, 1, 16 as *mut c_char));
         }
         INSUFFICIENT_BUFFER => {
             assert!(length > 2);
             let needed = length;
             length = SCARD_AUTOALLOCATE;
-            let result =
-                unsafe { SCardListReaders(context.0, null(), null_mut(), &raw mut length) };
+            let result = unsafe { SCardListReaders(context.0, null(), null_mut(), &raw mut length) };
             assert_eq!((result, length), (INVALID_PARAMETER, needed));
         }
         other => panic!("{other:#x}"),
@@ -218,10 +187,7 @@ fn there_is_one_group_of_22_bytes() {
         (result, length)
     };
     assert_eq!(groups(null_mut(), 0), (SCARD_S_SUCCESS, 22));
-    assert_eq!(
-        groups(null_mut(), SCARD_AUTOALLOCATE),
-        (INVALID_PARAMETER, 22)
-    );
+    assert_eq!(groups(null_mut(), SCARD_AUTOALLOCATE), (INVALID_PARAMETER, 22));
     assert_eq!(groups(buffer.as_mut_ptr(), 0), (INSUFFICIENT_BUFFER, 22));
     assert_eq!(groups(buffer.as_mut_ptr(), 21), (INSUFFICIENT_BUFFER, 22));
     assert_eq!(buffer, [b'x'; 30]);
@@ -234,10 +200,7 @@ fn there_is_one_group_of_22_bytes() {
         (SCARD_S_SUCCESS, 22)
     );
     assert_eq!(unsafe { CStr::from_ptr(memory) }, c"SCard$DefaultReaders");
-    assert_eq!(
-        unsafe { SCardFreeMemory(context.0, memory.cast()) },
-        SCARD_S_SUCCESS
-    );
+    assert_eq!(unsafe { SCardFreeMemory(context.0, memory.cast()) }, SCARD_S_SUCCESS);
 }
 
 #[test]
@@ -259,10 +222,7 @@ fn status_change_checks_entries_before_the_context() {
             INVALID_PARAMETER
         );
         // A null name counts in an ignored entry too.
-        let mut states = [
-            entry(name, SCARD_STATE_IGNORE),
-            entry(null(), SCARD_STATE_IGNORE),
-        ];
+        let mut states = [entry(name, SCARD_STATE_IGNORE), entry(null(), SCARD_STATE_IGNORE)];
         assert_eq!(status_change(value, &mut states), INVALID_VALUE);
         assert!(states.iter().all(is_untouched));
         // Nothing to look at: success, whatever the context is.
@@ -284,10 +244,7 @@ fn status_change_wants_known_names() {
     let context = Context::new();
     let long = std::ffi::CString::new(vec![b'x'; 5000]).expect("no NUL");
     for name in [NOBODY, c"", &long] {
-        let mut states = [
-            entry(c"\\\\?pnp?\\NOTIFICATION".as_ptr(), 0),
-            entry(name.as_ptr(), 0),
-        ];
+        let mut states = [entry(c"\\\\?pnp?\\NOTIFICATION".as_ptr(), 0), entry(name.as_ptr(), 0)];
         assert_eq!(status_change(context.0, &mut states), UNKNOWN_READER);
         assert!(states.iter().all(is_untouched));
     }
@@ -302,13 +259,7 @@ fn status_change_wants_known_names() {
 #[test]
 fn the_plug_and_play_reader_is_known_and_times_out() {
     let context = Context::new();
-    let mut states = [entry(
-        c"\\\\?PNP?\\notification".as_ptr(),
-        SCARD_STATE_UNAWARE,
-    )];
-    assert_eq!(
-        status_change(context.0, &mut states),
-        Error::Timeout.to_long()
-    );
+    let mut states = [entry(c"\\\\?PNP?\\notification".as_ptr(), SCARD_STATE_UNAWARE)];
+    assert_eq!(status_change(context.0, &mut states), Error::Timeout.to_long());
     assert_eq!(states[0].dwEventState & SCARD_STATE_CHANGED, 0);
 }

@@ -5,12 +5,7 @@
     clippy::undocumented_unsafe_blocks,
     reason = "tests call the C functions"
 )]
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests"
-)]
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 #[path = "support/calls.rs"]
 mod calls;
@@ -27,15 +22,7 @@ use winscard::api::types::*;
 
 /// Numbers that are no card handle: a live context among them, and the same with the kind bit of card handles.
 fn bad_cards(context: &Context) -> Vec<SCARDHANDLE> {
-    vec![
-        0,
-        1,
-        -1,
-        LONG::MAX,
-        LONG::MIN,
-        context.0,
-        context.0 | CARD_BIT,
-    ]
+    vec![0, 1, -1, LONG::MAX, LONG::MIN, context.0, context.0 | CARD_BIT]
 }
 
 #[test]
@@ -54,21 +41,11 @@ fn connect_checks_in_pcsc_lites_order() {
     );
     assert_eq!((card, protocol), (7, 77));
 
-    let mut connect =
-        |context: SCARDCONTEXT, name: *const c_char, mode: DWORD, protocols: DWORD| {
-            (card, protocol) = (7, 77);
-            let result = unsafe {
-                SCardConnect(
-                    context,
-                    name,
-                    mode,
-                    protocols,
-                    &raw mut card,
-                    &raw mut protocol,
-                )
-            };
-            (result, card, protocol)
-        };
+    let mut connect = |context: SCARDCONTEXT, name: *const c_char, mode: DWORD, protocols: DWORD| {
+        (card, protocol) = (7, 77);
+        let result = unsafe { SCardConnect(context, name, mode, protocols, &raw mut card, &raw mut protocol) };
+        (result, card, protocol)
+    };
     // A null name comes before the context, a long one too.
     assert_eq!(connect(0, null(), 2, 3), (UNKNOWN_READER, 0, 77));
     let long = std::ffi::CString::new(vec![b'x'; 129]).expect("no NUL");
@@ -79,20 +56,11 @@ fn connect_checks_in_pcsc_lites_order() {
     assert_eq!(connect(context.0, name, 99, 0), (PROTO_MISMATCH, 0, 0));
     assert_eq!(connect(context.0, name, 99, 3), (INVALID_VALUE, 0, 0));
     assert_eq!(connect(context.0, name, 0, 3), (INVALID_VALUE, 0, 0));
-    assert_eq!(
-        connect(context.0, name, 2, SCARD_PROTOCOL_T15),
-        (PROTO_MISMATCH, 0, 0)
-    );
+    assert_eq!(connect(context.0, name, 2, SCARD_PROTOCOL_T15), (PROTO_MISMATCH, 0, 0));
     assert_eq!(connect(context.0, name, 2, 3), (UNKNOWN_READER, 0, 0));
     assert_eq!(connect(context.0, name, 3, 0), (UNKNOWN_READER, 0, 0));
-    assert_eq!(
-        connect(context.0, c"".as_ptr(), 3, 0),
-        (UNKNOWN_READER, 0, 0)
-    );
-    assert_eq!(
-        connect(context.0, longest.as_ptr(), 3, 0),
-        (UNKNOWN_READER, 0, 0)
-    );
+    assert_eq!(connect(context.0, c"".as_ptr(), 3, 0), (UNKNOWN_READER, 0, 0));
+    assert_eq!(connect(context.0, longest.as_ptr(), 3, 0), (UNKNOWN_READER, 0, 0));
     assert_eq!(
         connect(context.0, c"\\\\?PnP?\\Notification".as_ptr(), 3, 0),
         (UNKNOWN_READER, 0, 0)
@@ -130,23 +98,12 @@ fn status_clears_its_numbers_before_the_handle() {
         let [name_len, state, protocol, atr_len] = &mut numbers;
         let mut buffer = [b'x'; 40];
         let text = buffer.as_mut_ptr();
-        let result =
-            unsafe { SCardStatus(bad, text.cast(), name_len, state, protocol, text, atr_len) };
+        let result = unsafe { SCardStatus(bad, text.cast(), name_len, state, protocol, text, atr_len) };
         assert_eq!((result, numbers), (INVALID_HANDLE, [0; 4]));
         assert_eq!(buffer, [b'x'; 40]);
         let nothing = null_mut();
         assert_eq!(
-            unsafe {
-                SCardStatus(
-                    bad,
-                    null_mut(),
-                    nothing,
-                    nothing,
-                    nothing,
-                    null_mut(),
-                    nothing,
-                )
-            },
+            unsafe { SCardStatus(bad, null_mut(), nothing, nothing, nothing, null_mut(), nothing,) },
             INVALID_HANDLE
         );
     }
@@ -198,8 +155,7 @@ fn control_clears_the_length_before_the_handle() {
     let context = Context::new();
     for bad in bad_cards(&context) {
         let mut length: DWORD = 77;
-        let result =
-            unsafe { SCardControl(bad, 0, null(), 65_549, null_mut(), 0, &raw mut length) };
+        let result = unsafe { SCardControl(bad, 0, null(), 65_549, null_mut(), 0, &raw mut length) };
         assert_eq!((result, length), (INVALID_HANDLE, 0));
         assert_eq!(
             unsafe { SCardControl(bad, 0, null(), 0, null_mut(), 0, null_mut()) },
@@ -214,10 +170,7 @@ fn attributes_check_pointers_before_the_handle() {
     let mut value = [b'x'; 4];
     for bad in bad_cards(&context) {
         let bytes = value.as_mut_ptr();
-        assert_eq!(
-            unsafe { SCardGetAttrib(bad, 0, bytes, null_mut()) },
-            INVALID_PARAMETER
-        );
+        assert_eq!(unsafe { SCardGetAttrib(bad, 0, bytes, null_mut()) }, INVALID_PARAMETER);
         let mut length = SCARD_AUTOALLOCATE;
         assert_eq!(
             unsafe { SCardGetAttrib(bad, 0, null_mut(), &raw mut length) },
@@ -240,32 +193,17 @@ fn attributes_check_pointers_before_the_handle() {
         );
         assert_eq!(length, 1000);
 
-        assert_eq!(
-            unsafe { SCardSetAttrib(bad, 0, null(), 4) },
-            INVALID_PARAMETER
-        );
-        assert_eq!(
-            unsafe { SCardSetAttrib(bad, 0, bytes, 0) },
-            INVALID_PARAMETER
-        );
-        assert_eq!(
-            unsafe { SCardSetAttrib(bad, 0, bytes, 265) },
-            INVALID_HANDLE
-        );
+        assert_eq!(unsafe { SCardSetAttrib(bad, 0, null(), 4) }, INVALID_PARAMETER);
+        assert_eq!(unsafe { SCardSetAttrib(bad, 0, bytes, 0) }, INVALID_PARAMETER);
+        assert_eq!(unsafe { SCardSetAttrib(bad, 0, bytes, 265) }, INVALID_HANDLE);
     }
     assert_eq!(value, [b'x'; 4]);
 }
 
 #[test]
 fn the_pci_objects_hold_protocol_and_size() {
-    let length = size_of::<SCARD_IO_REQUEST>()
-        .try_into()
-        .expect("small number");
-    for (object, protocol) in [
-        (&g_rgSCardT0Pci, 1),
-        (&g_rgSCardT1Pci, 2),
-        (&g_rgSCardRawPci, 4),
-    ] {
+    let length = size_of::<SCARD_IO_REQUEST>().try_into().expect("small number");
+    for (object, protocol) in [(&g_rgSCardT0Pci, 1), (&g_rgSCardT1Pci, 2), (&g_rgSCardRawPci, 4)] {
         assert_eq!(
             *object,
             SCARD_IO_REQUEST {

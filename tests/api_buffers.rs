@@ -5,12 +5,7 @@
     clippy::undocumented_unsafe_blocks,
     reason = "tests call the C functions"
 )]
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests"
-)]
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 #[path = "support/calls.rs"]
 mod calls;
@@ -47,10 +42,7 @@ fn list_readers_writes_all_or_nothing() {
         let result = unsafe { SCardListReaders(context, c"ignored".as_ptr(), text, &raw mut room) };
         (result, room, buffer.clone())
     };
-    assert_eq!(
-        list(needed - 1),
-        (INSUFFICIENT_BUFFER, needed, vec![b'x'; sum + 2])
-    );
+    assert_eq!(list(needed - 1), (INSUFFICIENT_BUFFER, needed, vec![b'x'; sum + 2]));
     assert_eq!(list(0), (INSUFFICIENT_BUFFER, needed, vec![b'x'; sum + 2]));
     let (result, length, bytes) = list(needed);
     assert_eq!((result, length), (SCARD_S_SUCCESS, needed));
@@ -71,17 +63,7 @@ fn status_tells_everything_that_was_asked_for() {
     let (mut text, mut bytes) = ([b'x'; 128], [b'x'; 33]);
     let status = |text: *mut u8, bytes: *mut u8, numbers: &mut [DWORD; 4]| {
         let [name_len, state, protocol, atr_len] = numbers;
-        unsafe {
-            SCardStatus(
-                card.handle,
-                text.cast(),
-                name_len,
-                state,
-                protocol,
-                bytes,
-                atr_len,
-            )
-        }
+        unsafe { SCardStatus(card.handle, text.cast(), name_len, state, protocol, bytes, atr_len) }
     };
     assert_eq!(
         status(text.as_mut_ptr(), bytes.as_mut_ptr(), &mut numbers),
@@ -89,10 +71,7 @@ fn status_tells_everything_that_was_asked_for() {
     );
     let [_, state, protocol, _] = numbers;
     assert_eq!(numbers, [name_len, state, protocol, atr_len]);
-    assert_eq!(
-        state & 0xFFFF,
-        SCARD_PRESENT | SCARD_POWERED | SCARD_NEGOTIABLE
-    );
+    assert_eq!(state & 0xFFFF, SCARD_PRESENT | SCARD_POWERED | SCARD_NEGOTIABLE);
     assert!(protocol == SCARD_PROTOCOL_T0 || protocol == SCARD_PROTOCOL_T1);
     assert_eq!(&text[..name.len()], name);
     assert_eq!(text[name.len()], 0, "the end of a multi-string");
@@ -100,10 +79,7 @@ fn status_tells_everything_that_was_asked_for() {
 
     // Lengths only.
     let mut lengths = [0, 0, 0, 0];
-    assert_eq!(
-        status(null_mut(), null_mut(), &mut lengths),
-        SCARD_S_SUCCESS
-    );
+    assert_eq!(status(null_mut(), null_mut(), &mut lengths), SCARD_S_SUCCESS);
     assert_eq!(lengths, numbers);
 
     // Exactly enough, and not a byte more is written.
@@ -118,8 +94,7 @@ fn status_tells_everything_that_was_asked_for() {
 
     // Nothing at all.
     let none = null_mut();
-    let nothing =
-        unsafe { SCardStatus(card.handle, null_mut(), none, none, none, null_mut(), none) };
+    let nothing = unsafe { SCardStatus(card.handle, null_mut(), none, none, none, null_mut(), none) };
     assert_eq!(nothing, SCARD_S_SUCCESS);
 }
 
@@ -144,10 +119,7 @@ fn status_fills_in_what_fits() {
             )
         }
     };
-    assert_eq!(
-        status(&raw mut name_len, &raw mut atr_len),
-        INSUFFICIENT_BUFFER
-    );
+    assert_eq!(status(&raw mut name_len, &raw mut atr_len), INSUFFICIENT_BUFFER);
     // A buffer without a length has no room.
     assert_eq!(status(null_mut(), null_mut()), INSUFFICIENT_BUFFER);
     assert_eq!(usize::try_from(name_len), Ok(name.len()));
@@ -163,15 +135,7 @@ fn status_allocates_name_and_atr() {
     let (mut text, mut bytes): (*mut c_char, *mut u8) = (null_mut(), null_mut());
     let (mut name_len, mut atr_len) = (SCARD_AUTOALLOCATE, SCARD_AUTOALLOCATE);
     let status = |text: LPSTR, bytes: LPBYTE, name_len: *mut DWORD, atr_len: *mut DWORD| unsafe {
-        SCardStatus(
-            card.handle,
-            text,
-            name_len,
-            null_mut(),
-            null_mut(),
-            bytes,
-            atr_len,
-        )
+        SCardStatus(card.handle, text, name_len, null_mut(), null_mut(), bytes, atr_len)
     };
     let result = status(
         (&raw mut text).cast(),
@@ -183,20 +147,14 @@ fn status_allocates_name_and_atr() {
     assert_eq!(unsafe { CStr::from_ptr(text) }, card.name.as_c_str());
     let length = usize::try_from(atr_len).expect("length");
     assert_eq!(unsafe { slice::from_raw_parts(bytes, length) }, card.atr());
-    assert_eq!(
-        unsafe { SCardFreeMemory(card.context.0, text.cast()) },
-        SCARD_S_SUCCESS
-    );
+    assert_eq!(unsafe { SCardFreeMemory(card.context.0, text.cast()) }, SCARD_S_SUCCESS);
     // Programs call free as well.
     unsafe { libc::free(bytes.cast()) };
 
     (name_len, atr_len) = (SCARD_AUTOALLOCATE, SCARD_AUTOALLOCATE);
     let result = status(null_mut(), null_mut(), &raw mut name_len, &raw mut atr_len);
     assert_eq!(result, INVALID_PARAMETER);
-    assert_eq!(
-        usize::try_from(name_len),
-        Ok(card.name.as_bytes_with_nul().len())
-    );
+    assert_eq!(usize::try_from(name_len), Ok(card.name.as_bytes_with_nul().len()));
 }
 
 #[test]
@@ -220,15 +178,9 @@ fn reader_states_are_filled_in_on_success_and_on_timeout() {
     assert_eq!(ignored.dwEventState & SCARD_STATE_CHANGED, 0);
     assert!(has_untouched_atr(&ignored));
 
-    let mut states = [entry(
-        card.name.as_ptr(),
-        seen.dwEventState & !SCARD_STATE_CHANGED,
-    )];
+    let mut states = [entry(card.name.as_ptr(), seen.dwEventState & !SCARD_STATE_CHANGED)];
     assert_eq!(status_change(card.context.0, &mut states), TIMEOUT);
-    assert_eq!(
-        states[0].dwEventState,
-        seen.dwEventState & !SCARD_STATE_CHANGED
-    );
+    assert_eq!(states[0].dwEventState, seen.dwEventState & !SCARD_STATE_CHANGED);
     assert_eq!(&states[0].rgbAtr[..atr.len()], &atr);
 }
 

@@ -5,12 +5,7 @@
     clippy::undocumented_unsafe_blocks,
     reason = "tests call the C functions"
 )]
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests"
-)]
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 #[path = "support/calls.rs"]
 mod calls;
@@ -70,24 +65,10 @@ fn command_and_response_may_share_memory() {
         shared[..COMMAND.len()].copy_from_slice(COMMAND);
         let (command, response) = (shared.as_ptr(), shared.as_mut_ptr().wrapping_add(offset));
         let mut room = 290;
-        let result = unsafe {
-            SCardTransmit(
-                card.handle,
-                card.pci,
-                command,
-                4,
-                null_mut(),
-                response,
-                &raw mut room,
-            )
-        };
+        let result = unsafe { SCardTransmit(card.handle, card.pci, command, 4, null_mut(), response, &raw mut room) };
         assert_eq!((result, room), (SCARD_S_SUCCESS, length));
         let length = usize::try_from(length).expect("length");
-        assert_eq!(
-            shared[offset..offset + length],
-            expected[..length],
-            "{offset}"
-        );
+        assert_eq!(shared[offset..offset + length], expected[..length], "{offset}");
     }
 }
 
@@ -126,17 +107,7 @@ fn control_tells_the_length_needed() {
     let card = Card::connect();
     let control = |code: DWORD, buffer: *mut u8, room: DWORD| {
         let mut length: DWORD = 77;
-        let result = unsafe {
-            SCardControl(
-                card.handle,
-                code,
-                null(),
-                0,
-                buffer.cast(),
-                room,
-                &raw mut length,
-            )
-        };
+        let result = unsafe { SCardControl(card.handle, code, null(), 0, buffer.cast(), room, &raw mut length) };
         (result, length)
     };
     let mut buffer = [b'x'; 300];
@@ -146,15 +117,8 @@ fn control_tells_the_length_needed() {
     assert!(needed >= 6 && needed % 6 == 0, "{needed}");
     assert_eq!(buffer[1], 4);
     buffer = [b'x'; 300];
-    let short = control(
-        CM_IOCTL_GET_FEATURE_REQUEST,
-        buffer.as_mut_ptr(),
-        needed - 1,
-    );
-    assert_eq!(
-        (short, buffer),
-        ((INSUFFICIENT_BUFFER, needed), [b'x'; 300])
-    );
+    let short = control(CM_IOCTL_GET_FEATURE_REQUEST, buffer.as_mut_ptr(), needed - 1);
+    assert_eq!((short, buffer), ((INSUFFICIENT_BUFFER, needed), [b'x'; 300]));
     assert_eq!(
         control(CM_IOCTL_GET_FEATURE_REQUEST, null_mut(), 0),
         (INSUFFICIENT_BUFFER, needed)
@@ -165,20 +129,9 @@ fn control_tells_the_length_needed() {
         control(unknown, buffer.as_mut_ptr(), 300),
         (Error::UnsupportedFeature.to_long(), 0)
     );
-    let too_long = unsafe {
-        SCardControl(
-            card.handle,
-            unknown,
-            null(),
-            65_549,
-            null_mut(),
-            0,
-            null_mut(),
-        )
-    };
+    let too_long = unsafe { SCardControl(card.handle, unknown, null(), 65_549, null_mut(), 0, null_mut()) };
     assert_eq!(too_long, INSUFFICIENT_BUFFER);
-    let missing =
-        unsafe { SCardControl(card.handle, unknown, null(), 1, null_mut(), 0, null_mut()) };
+    let missing = unsafe { SCardControl(card.handle, unknown, null(), 1, null_mut(), 0, null_mut()) };
     assert_eq!(missing, INVALID_PARAMETER);
 }
 
@@ -221,10 +174,7 @@ fn an_attribute_is_cut_and_its_length_told() {
     let unknown = card.attribute(0x7777_7777, target, SCARD_AUTOALLOCATE);
     assert_eq!(
         (unknown, memory),
-        (
-            (Error::UnsupportedFeature.to_long(), SCARD_AUTOALLOCATE),
-            null_mut()
-        )
+        ((Error::UnsupportedFeature.to_long(), SCARD_AUTOALLOCATE), null_mut())
     );
     assert_eq!(
         card.attribute(SCARD_ATTR_ATR_STRING, target, SCARD_AUTOALLOCATE),
@@ -236,9 +186,7 @@ fn an_attribute_is_cut_and_its_length_told() {
         SCARD_S_SUCCESS
     );
 
-    let set = |length: DWORD| unsafe {
-        SCardSetAttrib(card.handle, SCARD_ATTR_ATR_STRING, address, length)
-    };
+    let set = |length: DWORD| unsafe { SCardSetAttrib(card.handle, SCARD_ATTR_ATR_STRING, address, length) };
     assert_eq!(set(265), INSUFFICIENT_BUFFER);
     assert_eq!(set(264), Error::UnsupportedFeature.to_long());
 }

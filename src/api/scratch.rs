@@ -30,15 +30,8 @@ pub(super) struct Scratch {
 impl Scratch {
     /// The thread's buffers; new ones if it is using them already, or is ending.
     pub(super) fn take() -> Self {
-        let buffers = SPARE
-            .try_with(Cell::take)
-            .ok()
-            .flatten()
-            .unwrap_or_default();
-        Self {
-            buffers,
-            touched: 0,
-        }
+        let buffers = SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default();
+        Self { buffers, touched: 0 }
     }
 
     /// The command, empty at first.
@@ -50,9 +43,7 @@ impl Scratch {
     pub(super) fn exchange(&mut self, room: usize) -> Result<(&[u8], &mut [u8])> {
         let response = &mut self.buffers.response;
         if let Some(more) = room.checked_sub(response.len()) {
-            response
-                .try_reserve_exact(more)
-                .map_err(|_| Error::NoMemory)?;
+            response.try_reserve_exact(more).map_err(|_| Error::NoMemory)?;
             response.resize(room, 0);
         }
         self.touched = room;
@@ -63,16 +54,9 @@ impl Scratch {
     /// The response, which has `len` bytes: those, or as many of them as there was room for. Whoever wrote it left the rest alone,
     /// so that only this much has to be wiped.
     pub(super) fn response(&mut self, len: usize) -> &[u8] {
-        let room = self
-            .buffers
-            .response
-            .get(..self.touched)
-            .unwrap_or_default();
+        let room = self.buffers.response.get(..self.touched).unwrap_or_default();
         let (response, rest) = room.split_at_checked(len).unwrap_or((room, &[]));
-        debug_assert!(
-            rest.iter().all(|byte| *byte == 0),
-            "bytes behind the response"
-        );
+        debug_assert!(rest.iter().all(|byte| *byte == 0), "bytes behind the response");
         self.touched = response.len();
         response
     }

@@ -1,11 +1,11 @@
 //! Commands to the card: one block at TPDU and short APDU level, chains of blocks at extended APDU level.
 
-use crate::clock::Moment;
 use super::commands::copy_at;
 use super::descriptor::ExchangeLevel;
 use super::error::{Error, Result, SlotError};
 use super::exchange::{Answer, Engine};
 use super::message::{Command, IccStatus, chain};
+use crate::clock::Moment;
 use crate::iso7816::apdu::{MAX_COMMAND_LEN, StatusWord};
 use crate::usb;
 use std::time::Duration;
@@ -54,9 +54,7 @@ impl Engine {
                     "the reader exchanges single characters (character level)",
                 ));
             }
-            ExchangeLevel::Tpdu | ExchangeLevel::ShortApdu => {
-                self.descriptor.max_payload_len().min(MAX_COMMAND_LEN)
-            }
+            ExchangeLevel::Tpdu | ExchangeLevel::ShortApdu => self.descriptor.max_payload_len().min(MAX_COMMAND_LEN),
             ExchangeLevel::ExtendedApdu => MAX_COMMAND_LEN,
         };
         if command.len() > limit {

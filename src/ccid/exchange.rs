@@ -1,12 +1,10 @@
 //! The engine: one command and its answer on the bulk pipes.
 
-use crate::clock::Moment;
 use super::descriptor::{Descriptor, ExchangeLevel};
 use super::error::{Error, Result};
-use super::message::{
-    Command, CommandStatus, HEADER_LEN, Header, IccStatus, ResponseKind, Voltage,
-};
+use super::message::{Command, CommandStatus, HEADER_LEN, Header, IccStatus, ResponseKind, Voltage};
 use super::quirks::Quirks;
+use crate::clock::Moment;
 use crate::iso7816::Protocol;
 use crate::usb;
 use std::fmt;
@@ -70,8 +68,7 @@ pub fn supports(level: ExchangeLevel, protocol: Protocol) -> Result<()> {
         (ExchangeLevel::Tpdu, Protocol::T1) => Err(Error::LevelUnsupported(
             "T=1 on a reader that leaves its blocks to the host (TPDU level)",
         )),
-        (ExchangeLevel::Tpdu, Protocol::T0)
-        | (ExchangeLevel::ShortApdu | ExchangeLevel::ExtendedApdu, _) => Ok(()),
+        (ExchangeLevel::Tpdu, Protocol::T0) | (ExchangeLevel::ShortApdu | ExchangeLevel::ExtendedApdu, _) => Ok(()),
     }
 }
 
@@ -229,9 +226,7 @@ impl Engine {
 
     /// The data of the latest answer.
     pub(super) fn data(&self, answer: &Answer) -> &[u8] {
-        self.input
-            .get(HEADER_LEN..HEADER_LEN + answer.len)
-            .unwrap_or_default()
+        self.input.get(HEADER_LEN..HEADER_LEN + answer.len).unwrap_or_default()
     }
 
     /// How long a plain command may take on this reader.
@@ -321,9 +316,7 @@ impl Engine {
             let answer = self.read_message(transport, deadline)?;
             let header = answer.header;
             if (header.slot, header.sequence) != (slot, sequence) {
-                log::debug!(
-                    "dropped a stale answer: {header:?}, waiting for slot {slot} sequence {sequence}"
-                );
+                log::debug!("dropped a stale answer: {header:?}, waiting for slot {slot} sequence {sequence}");
                 stale += 1;
                 if stale > MAX_STALE_FRAMES {
                     return Err(Error::Protocol("answers to other commands only"));
@@ -361,8 +354,7 @@ fn extension_factor(error: u8) -> u32 {
 fn check_kind(command: Command, answer: &Answer) -> Result<()> {
     let header = &answer.header;
     let as_status = header.kind == ResponseKind::SlotStatus
-        && (header.command == CommandStatus::Failed
-            || (matches!(command, Command::IccPowerOn(_)) && answer.len > 0));
+        && (header.command == CommandStatus::Failed || (matches!(command, Command::IccPowerOn(_)) && answer.len > 0));
     if header.kind == command.response_kind() || as_status {
         return Ok(());
     }

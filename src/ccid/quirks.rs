@@ -103,20 +103,12 @@ const TABLE: &[Row] = &[
     row(0x076B, 0x6632, CHAINS_NO_PIN, CHAINS),
     row(0x046A, 0x00A7, CHAINS_NO_PIN, CHAINS),
     row(0x0BF8, 0x1024, CHAINS_NO_PIN, CHAINS),
-    row(
-        0x2F7C,
-        0x6007,
-        &[Fix::Level(ExchangeLevel::ExtendedApdu)],
-        CHAINS,
-    ),
+    row(0x2F7C, 0x6007, &[Fix::Level(ExchangeLevel::ExtendedApdu)], CHAINS),
     Row {
         vendor: 0x046A,
         product: 0x00A1,
         release: Release::Is(0x0100),
-        fixes: &[Fix::LevelInstead(
-            ExchangeLevel::ShortApdu,
-            ExchangeLevel::ExtendedApdu,
-        )],
+        fixes: &[Fix::LevelInstead(ExchangeLevel::ShortApdu, ExchangeLevel::ExtendedApdu)],
         reason: "T=1 answers come chained in pieces of 128 bytes (libccid)",
     },
     row(
@@ -134,10 +126,7 @@ const TABLE: &[Row] = &[
     row(
         0x0B81,
         0x0200,
-        &[
-            Fix::OpenDelay(Duration::from_secs(1)),
-            Fix::CommandFactor(20),
-        ],
+        &[Fix::OpenDelay(Duration::from_secs(1)), Fix::CommandFactor(20)],
         SLOW,
     ),
     row(0x09D8, 0x0427, &[Fix::OpenFactor(10)], SLOW_OPEN),

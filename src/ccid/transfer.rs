@@ -5,10 +5,10 @@
 //! read asks for one packet, which says how long the message is, and the second for exactly the rest. A reader that
 //! has shown its zero-length packet is trusted with long reads from then on.
 
-use crate::clock::Moment;
 use super::error::{Error, Result};
 use super::exchange::{Answer, Engine, pause_after_empty};
 use super::message::{HEADER_LEN, Header};
+use crate::clock::Moment;
 use crate::usb;
 use std::time::Duration;
 
@@ -41,8 +41,7 @@ impl Engine {
     fn first_read_len(&self) -> usize {
         let packet = self.packet_len();
         if self.whole_reads {
-            let longest =
-                usize::try_from(self.descriptor.max_message_len()).unwrap_or(MAX_FIRST_READ_LEN);
+            let longest = usize::try_from(self.descriptor.max_message_len()).unwrap_or(MAX_FIRST_READ_LEN);
             longest
                 .clamp(packet, MAX_FIRST_READ_LEN.max(packet))
                 .next_multiple_of(packet)
@@ -77,21 +76,13 @@ impl Engine {
     }
 
     /// Reads one message. Whose answer it is, the caller decides.
-    pub(super) fn read_message(
-        &mut self,
-        transport: &dyn usb::Transport,
-        deadline: Moment,
-    ) -> Result<Answer> {
+    pub(super) fn read_message(&mut self, transport: &dyn usb::Transport, deadline: Moment) -> Result<Answer> {
         let begun = self.read_beginning(transport, deadline)?;
         self.read_remainder(transport, begun)
     }
 
     /// Waits until something arrives; returns how much and whether the read was filled.
-    fn read_beginning(
-        &mut self,
-        transport: &dyn usb::Transport,
-        deadline: Moment,
-    ) -> Result<(usize, bool)> {
+    fn read_beginning(&mut self, transport: &dyn usb::Transport, deadline: Moment) -> Result<(usize, bool)> {
         let mut empty = 0;
         loop {
             let len = self.first_read_len();
@@ -129,11 +120,7 @@ impl Engine {
     }
 
     /// Completes a message of which `got` bytes have arrived.
-    fn read_remainder(
-        &mut self,
-        transport: &dyn usb::Transport,
-        begun: (usize, bool),
-    ) -> Result<Answer> {
+    fn read_remainder(&mut self, transport: &dyn usb::Transport, begun: (usize, bool)) -> Result<Answer> {
         let (mut got, mut filled) = begun;
         let packet = self.packet_len();
         let deadline = Moment::now() + self.timeouts.remainder * self.quirks.command_factor.max(1);

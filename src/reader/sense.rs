@@ -24,7 +24,8 @@ impl Turn<'_> {
         let doubtful = (self.hints.changed | self.hints.emptied) & bit != 0
             || matches!(self.card.state, CardState::Unknown | CardState::Failed)
             || self.card.last_poll_ms == 0
-            || (!self.port().has_interrupt() && Moment::now().millis().saturating_sub(self.card.last_poll_ms) >= POLL_INTERVAL_MS);
+            || (!self.port().has_interrupt()
+                && Moment::now().millis().saturating_sub(self.card.last_poll_ms) >= POLL_INTERVAL_MS);
         if doubtful { self.ask() } else { Ok(()) }
     }
 

@@ -9,8 +9,8 @@ use super::link::{Gone, Link};
 use super::port::{Hints, Port};
 use crate::arbiter::locks::{Byte, Mode};
 use crate::arbiter::record::{CardState, Header, Slot};
-use crate::clock::{Moment, boot_millis};
 use crate::ccid::Engine;
+use crate::clock::{Moment, boot_millis};
 use crate::error::{Error, Result};
 use crate::usb;
 

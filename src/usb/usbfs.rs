@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::clock::Moment;
 use super::{ControlRequest, Endpoint, Error, ErrorKind, Interface, Interrupt, InterruptWait, Result, Transport};
+use crate::clock::Moment;
 use abi::error;
 use interrupt::{InFlight, Reaped};
 pub(super) use node::Node;

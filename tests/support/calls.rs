@@ -32,8 +32,7 @@ pub(crate) struct Context(pub(crate) SCARDCONTEXT);
 impl Context {
     pub(crate) fn new() -> Self {
         let mut context = 0;
-        let result =
-            unsafe { SCardEstablishContext(SCARD_SCOPE_SYSTEM, null(), null(), &raw mut context) };
+        let result = unsafe { SCardEstablishContext(SCARD_SCOPE_SYSTEM, null(), null(), &raw mut context) };
         assert_eq!(result, SCARD_S_SUCCESS);
         assert!(context > 0 && context <= 0x7FFF_FFFF, "{context:#x}");
         Self(context)

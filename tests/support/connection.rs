@@ -64,12 +64,7 @@ impl Card {
         }
     }
 
-    pub(crate) fn transmit(
-        &self,
-        command: &[u8],
-        buffer: *mut u8,
-        mut room: DWORD,
-    ) -> (LONG, DWORD) {
+    pub(crate) fn transmit(&self, command: &[u8], buffer: *mut u8, mut room: DWORD) -> (LONG, DWORD) {
         let length = command.len().try_into().expect("small number");
         let result = unsafe {
             SCardTransmit(
@@ -101,10 +96,7 @@ impl Card {
 
 impl Drop for Card {
     fn drop(&mut self) {
-        assert_eq!(
-            SCardDisconnect(self.handle, SCARD_LEAVE_CARD),
-            SCARD_S_SUCCESS
-        );
+        assert_eq!(SCardDisconnect(self.handle, SCARD_LEAVE_CARD), SCARD_S_SUCCESS);
     }
 }
 
@@ -112,19 +104,11 @@ impl Drop for Card {
 pub(crate) fn names(context: &Context) -> Vec<String> {
     let mut memory: *mut u8 = null_mut();
     let mut length = SCARD_AUTOALLOCATE;
-    let result =
-        unsafe { SCardListReaders(context.0, null(), (&raw mut memory).cast(), &raw mut length) };
+    let result = unsafe { SCardListReaders(context.0, null(), (&raw mut memory).cast(), &raw mut length) };
     assert_eq!(result, SCARD_S_SUCCESS, "no software reader");
-    let bytes =
-        unsafe { slice::from_raw_parts(memory, usize::try_from(length).expect("length")) }.to_vec();
-    assert_eq!(
-        unsafe { SCardFreeMemory(context.0, memory.cast()) },
-        SCARD_S_SUCCESS
-    );
+    let bytes = unsafe { slice::from_raw_parts(memory, usize::try_from(length).expect("length")) }.to_vec();
+    assert_eq!(unsafe { SCardFreeMemory(context.0, memory.cast()) }, SCARD_S_SUCCESS);
     assert!(bytes.ends_with(&[0, 0]), "{bytes:?}");
     let text = String::from_utf8(bytes).expect("UTF-8");
-    text.trim_end_matches('\0')
-        .split('\0')
-        .map(str::to_owned)
-        .collect()
+    text.trim_end_matches('\0').split('\0').map(str::to_owned).collect()
 }

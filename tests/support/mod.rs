@@ -23,11 +23,7 @@ pub(crate) fn scratch(name: &str) -> PathBuf {
 pub(crate) fn library() -> PathBuf {
     let test = env::current_exe().expect("path of this test");
     let library = test.with_file_name("libwinscard.so");
-    assert!(
-        library.is_file(),
-        "cargo has built no {}",
-        library.display()
-    );
+    assert!(library.is_file(), "cargo has built no {}", library.display());
     library
 }
 
@@ -50,8 +46,7 @@ pub(crate) fn lib_dir(name: &str) -> PathBuf {
 pub(crate) fn system_library() -> Option<PathBuf> {
     let text = run(Command::new("/sbin/ldconfig").arg("-p"), "libc-bin");
     let line = text.lines().find(|line| {
-        line.trim_start().starts_with("libpcsclite.so.1 ")
-            && (line.contains("x86-64") == cfg!(target_arch = "x86_64"))
+        line.trim_start().starts_with("libpcsclite.so.1 ") && (line.contains("x86-64") == cfg!(target_arch = "x86_64"))
     })?;
     Some(PathBuf::from(line.split("=> ").nth(1)?.trim()))
 }
@@ -94,15 +89,7 @@ pub(crate) fn cc(language: Language, source: &str, output: &Path, arguments: &[&
     };
     let compiler = env::var(variable).unwrap_or_else(|_| default.into());
     let mut command = Command::new(compiler);
-    command.args([
-        "-Wall",
-        "-Wextra",
-        "-Wpedantic",
-        "-Werror",
-        "-pthread",
-        "-x",
-        kind,
-    ]);
+    command.args(["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-pthread", "-x", kind]);
     command
         .arg(root().join("tests/c").join(source))
         .args(["-x", "none", "-o"])

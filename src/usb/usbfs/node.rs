@@ -10,11 +10,11 @@ use std::path::Path;
 use std::ptr;
 use std::time::Duration;
 
-use crate::clock::Moment;
 use super::abi::{
     BulkTransfer, ControlTransfer, DRIVER_NAME_LEN, DisconnectClaim, GetDriver, IF_DRIVER, SetInterface, USBFS_DRIVER,
     Urb, error, request,
 };
+use crate::clock::Moment;
 use crate::usb::{ControlRequest, Error, ErrorKind, NodeId, Result};
 
 fn last_errno() -> c_int {
