@@ -62,7 +62,10 @@ impl Timer {
     }
 
     /// Readable after this time, at once if it is zero, never if there is none. Ends readability of before.
-    #[allow(clippy::useless_conversion, reason = "c_long has 32 bits on some targets")]
+    #[allow(
+        clippy::useless_conversion,
+        reason = "c_long has 32 bits on some targets"
+    )]
     pub(super) fn set(&self, after: Option<Duration>) {
         // A zero it_value would disarm the timer.
         let value = after.map_or(Duration::ZERO, |after| after.max(Duration::from_nanos(1)));
