@@ -7,7 +7,7 @@
 )]
 
 use std::ffi::CStr;
-use std::fs::File;
+use std::fs::{File, FileTimes};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
@@ -30,7 +30,9 @@ pub(super) fn nameless_file(name: &CStr) -> io::Result<File> {
 
 /// Makes inotify watchers of the file see `IN_ATTRIB`.
 pub(super) fn touch(file: &File) {
-    if let Err(error) = file.set_modified(SystemTime::now()) {
+    // Both times: either alone would be told as IN_MODIFY or IN_ACCESS.
+    let now = SystemTime::now();
+    if let Err(error) = file.set_times(FileTimes::new().set_accessed(now).set_modified(now)) {
         log::warn!("software reader: cannot signal a change: {error}");
     }
 }
@@ -60,6 +62,10 @@ impl Timer {
     }
 
     /// Readable after this time, at once if it is zero, never if there is none. Ends readability of before.
+    #[allow(
+        clippy::useless_conversion,
+        reason = "c_long has 32 bits on some targets"
+    )]
     pub(super) fn set(&self, after: Option<Duration>) {
         // A zero it_value would disarm the timer.
         let value = after.map_or(Duration::ZERO, |after| after.max(Duration::from_nanos(1)));
@@ -119,3 +125,6 @@ impl<T: Send + Sync + 'static> Leaked<T> {
         self.0.store(ptr::null_mut(), Ordering::Release);
     }
 }
+
+#[cfg(test)]
+pub(super) mod probe;
