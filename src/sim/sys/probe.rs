@@ -30,13 +30,7 @@ pub(crate) fn readable(fd: RawFd, within: Duration) -> bool {
         revents: 0,
     };
     // SAFETY: one entry, which lives through the call.
-    let ready = unsafe {
-        libc::poll(
-            &raw mut entry,
-            1,
-            i32::try_from(within.as_millis()).unwrap(),
-        )
-    };
+    let ready = unsafe { libc::poll(&raw mut entry, 1, i32::try_from(within.as_millis()).unwrap()) };
     ready == 1
 }
 

@@ -16,11 +16,7 @@ fn plug() -> Reader {
 }
 
 fn open_node(path: &Path) -> File {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(path)
-        .unwrap()
+    OpenOptions::new().read(true).write(true).open(path).unwrap()
 }
 
 fn listed(reader: &Reader) -> bool {
@@ -33,10 +29,7 @@ fn a_plugged_reader_is_listed_until_unplugged() {
     assert!(sim::enabled() && listed(&reader) && reader.is_plugged());
     reader.unplug();
     assert!(!listed(&reader) && !reader.is_plugged());
-    assert_eq!(
-        reader.interface().open().unwrap_err().kind,
-        ErrorKind::Disconnected
-    );
+    assert_eq!(reader.interface().open().unwrap_err().kind, ErrorKind::Disconnected);
 }
 
 #[test]
@@ -46,25 +39,16 @@ fn each_reader_has_its_own_identity_and_the_node_keeps_it() {
     assert_ne!(one.node_id, two.node_id);
     assert_ne!(one.address, two.address);
     let metadata = open_node(&one.node).metadata().unwrap();
-    assert_eq!(
-        (metadata.dev(), metadata.ino()),
-        (one.node_id.dev, one.node_id.ino)
-    );
+    assert_eq!((metadata.dev(), metadata.ino()), (one.node_id.dev, one.node_id.ino));
     assert_eq!(one.class_descriptor.len(), 54);
 }
 
 #[test]
 fn the_node_can_be_locked_by_any_number_of_opens() {
     let reader = plug();
-    let (one, two) = (
-        open_node(&reader.interface().node),
-        open_node(&reader.interface().node),
-    );
+    let (one, two) = (open_node(&reader.interface().node), open_node(&reader.interface().node));
     assert!(try_lock(&one, 5));
-    assert!(
-        !try_lock(&two, 5),
-        "locks of two opens in one process conflict"
-    );
+    assert!(!try_lock(&two, 5), "locks of two opens in one process conflict");
     assert!(try_lock(&two, 6));
     drop(one);
     assert!(try_lock(&two, 5), "closing gives the lock back");
@@ -73,11 +57,7 @@ fn the_node_can_be_locked_by_any_number_of_opens() {
 #[test]
 fn the_node_tells_watchers_of_closing_and_of_unplugging() {
     let reader = plug();
-    let mut watch = Watch::new(
-        &reader.interface().node,
-        libc::IN_CLOSE_WRITE | libc::IN_ATTRIB,
-    )
-    .unwrap();
+    let mut watch = Watch::new(&reader.interface().node, libc::IN_CLOSE_WRITE | libc::IN_ATTRIB).unwrap();
     drop(open_node(&reader.interface().node));
     assert!(watch.sees(libc::IN_CLOSE_WRITE));
     reader.unplug();
@@ -110,17 +90,11 @@ fn planned_cards_come_and_go_and_wake_whoever_waits() {
     for (due, slots) in [(100, 0b11), (400, 0b10)] {
         assert!(readable(fd, SECOND));
         assert!(start.elapsed() >= Duration::from_millis(due));
-        assert_eq!(
-            transport.reap_interrupt(&mut message).unwrap(),
-            Interrupt::Message(2)
-        );
+        assert_eq!(transport.reap_interrupt(&mut message).unwrap(), Interrupt::Message(2));
         assert_eq!(message[..2], [0x50, slots]);
         transport.start_interrupt().unwrap();
     }
-    assert!(
-        !readable(fd, Duration::from_millis(30)),
-        "nothing else is planned"
-    );
+    assert!(!readable(fd, Duration::from_millis(30)), "nothing else is planned");
 }
 
 #[test]
@@ -155,8 +129,7 @@ fn planned_events_are_told_to_those_without_open_reader() {
         };
         let quiet = !readable(idle, Duration::ZERO);
         plug().unplug_after(Duration::from_millis(250));
-        let woken =
-            sim::wait_fd().is_some_and(|fd| !readable(fd, Duration::ZERO) && readable(fd, SECOND));
+        let woken = sim::wait_fd().is_some_and(|fd| !readable(fd, Duration::ZERO) && readable(fd, SECOND));
         quiet && woken && sim::interfaces().is_empty() && !readable(idle, Duration::ZERO)
     };
     assert!(in_child(check));
@@ -171,9 +144,7 @@ fn a_child_forgets_the_bus_even_with_its_locks_held() {
     let check = || {
         sim::forget_after_fork();
         let transport = opened.take().unwrap();
-        let gone = transport
-            .claim()
-            .is_err_and(|e| e.kind == ErrorKind::Disconnected)
+        let gone = transport.claim().is_err_and(|e| e.kind == ErrorKind::Disconnected)
             && transport.start_interrupt().is_err()
             && !transport.is_connected()
             && !reader.is_plugged();
@@ -193,8 +164,7 @@ fn a_child_forgets_the_bus_even_with_its_locks_held() {
 fn the_environment_plugs_in_once_and_anew_in_a_child() {
     let check = || {
         sim::forget_after_fork();
-        let asked = sim::builtin_from_env("builtin:readers=2,slots=2")
-            && sim::builtin_from_env("builtin:readers=5");
+        let asked = sim::builtin_from_env("builtin:readers=2,slots=2") && sim::builtin_from_env("builtin:readers=5");
         let first = sim::interfaces();
         sim::forget_after_fork();
         let second = sim::interfaces();

@@ -63,13 +63,7 @@ fn round(noise: &mut Noise, host: &mut Host) {
             specific,
             &[0x80, 0x12, 0, noise.byte(), noise.byte()],
         ),
-        _ => command(
-            KINDS[at],
-            noise.byte() & 1,
-            noise.byte(),
-            specific,
-            &noise.bytes(70),
-        ),
+        _ => command(KINDS[at], noise.byte() & 1, noise.byte(), specific, &noise.bytes(70)),
     };
     for packet in message.chunks(64) {
         let _answered = host.device.bulk_out(packet, host.now);
@@ -89,19 +83,11 @@ fn round(noise: &mut Noise, host: &mut Host) {
 
 #[test]
 fn no_bytes_upset_the_device() {
-    for (seed, level) in [
-        Level::Character,
-        Level::Tpdu,
-        Level::ShortApdu,
-        Level::ExtendedApdu,
-    ]
-    .into_iter()
-    .enumerate()
+    for (seed, level) in [Level::Character, Level::Tpdu, Level::ShortApdu, Level::ExtendedApdu]
+        .into_iter()
+        .enumerate()
     {
-        for features in [
-            Config::default().features,
-            feature::AUTO_VOLTAGE | feature::CLOCK_STOP,
-        ] {
+        for features in [Config::default().features, feature::AUTO_VOLTAGE | feature::CLOCK_STOP] {
             let config = Config {
                 features,
                 mechanical: 0x0F,

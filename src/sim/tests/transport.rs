@@ -78,18 +78,11 @@ fn take_over_ends_the_old_holders_transfers_and_keeps_the_card() {
     one.start_interrupt().unwrap();
     assert_eq!(one.reap_interrupt(&mut message), Ok(Interrupt::Pending));
     two.take_over().unwrap();
-    assert!(
-        readable(one.interrupt_wait().fd, Duration::ZERO),
-        "woken by the loss"
-    );
+    assert!(readable(one.interrupt_wait().fd, Duration::ZERO), "woken by the loss");
     assert_eq!(one.reap_interrupt(&mut message), Ok(Interrupt::Idle));
     assert!(!readable(one.interrupt_wait().fd, Duration::ZERO));
     fails(one.bulk_out(&[0; 10], SHORT), ErrorKind::Busy);
-    assert_eq!(
-        ask(two.as_ref(), kind::GET_SLOT_STATUS, &[]).icc,
-        0,
-        "still powered"
-    );
+    assert_eq!(ask(two.as_ref(), kind::GET_SLOT_STATUS, &[]).icc, 0, "still powered");
     two.start_interrupt().unwrap();
     reader.remove(0);
     assert_eq!(two.reap_interrupt(&mut message), Ok(Interrupt::Message(2)));
@@ -108,10 +101,7 @@ fn interrupts_go_to_the_transfer_in_flight_and_wake_it() {
         "none started"
     );
     transport.start_interrupt().unwrap();
-    assert_eq!(
-        transport.reap_interrupt(&mut message),
-        Ok(Interrupt::Message(2))
-    );
+    assert_eq!(transport.reap_interrupt(&mut message), Ok(Interrupt::Message(2)));
     assert_eq!(
         transport.reap_interrupt(&mut message),
         Ok(Interrupt::Idle),
@@ -130,11 +120,7 @@ fn interrupts_go_to_the_transfer_in_flight_and_wake_it() {
     assert!(!readable(fd, Duration::ZERO));
     transport.start_interrupt().unwrap();
     transport.release();
-    assert_eq!(
-        transport.reap_interrupt(&mut message),
-        Ok(Interrupt::Idle),
-        "released"
-    );
+    assert_eq!(transport.reap_interrupt(&mut message), Ok(Interrupt::Idle), "released");
 }
 
 #[test]
@@ -179,10 +165,7 @@ fn a_packet_longer_than_the_room_overflows() {
     fails(transport.bulk_in(&mut [0; 10], SECOND), ErrorKind::Overflow);
     reader.inject(Fault::Babble);
     transport.bulk_out(&escape, SECOND).unwrap();
-    fails(
-        transport.bulk_in(&mut [0; 512], SECOND),
-        ErrorKind::Overflow,
-    );
+    fails(transport.bulk_in(&mut [0; 512], SECOND), ErrorKind::Overflow);
 }
 
 #[test]
@@ -251,10 +234,7 @@ fn control_requests_set_interface_and_reset() {
         value: 0,
         index: 0,
     };
-    fails(
-        transport.control_out(unknown, &[], SECOND),
-        ErrorKind::Stall,
-    );
+    fails(transport.control_out(unknown, &[], SECOND), ErrorKind::Stall);
     transport.set_interface().unwrap();
     assert_eq!(ask(transport.as_ref(), kind::GET_SLOT_STATUS, &[]).icc, 0);
     transport.reset_device().unwrap();
@@ -267,8 +247,7 @@ fn a_blocked_read_ends_when_the_claim_or_the_reader_goes() {
     for expected in [ErrorKind::Busy, ErrorKind::Disconnected] {
         let (one, two) = (open(&reader), open(&reader));
         one.claim().unwrap();
-        let blocked =
-            thread::spawn(move || one.bulk_in(&mut [0; 64], 10 * SECOND).unwrap_err().kind);
+        let blocked = thread::spawn(move || one.bulk_in(&mut [0; 64], 10 * SECOND).unwrap_err().kind);
         thread::sleep(SHORT);
         if expected == ErrorKind::Busy {
             two.take_over().unwrap();
@@ -299,10 +278,7 @@ fn a_blocked_read_ends_at_a_planned_unplugging() {
     let transport = open(&reader);
     reader.unplug_after(SHORT);
     let start = Instant::now();
-    fails(
-        transport.bulk_in(&mut [0; 64], 10 * SECOND),
-        ErrorKind::Disconnected,
-    );
+    fails(transport.bulk_in(&mut [0; 64], 10 * SECOND), ErrorKind::Disconnected);
     assert!(start.elapsed() < 5 * SECOND);
 }
 
@@ -323,10 +299,7 @@ fn unplugging_in_mid_exchange_disconnects() {
     ] {
         fails(result, ErrorKind::Disconnected);
     }
-    fails(
-        transport.bulk_in(&mut [0; 64], SECOND),
-        ErrorKind::Disconnected,
-    );
+    fails(transport.bulk_in(&mut [0; 64], SECOND), ErrorKind::Disconnected);
     assert!(!transport.is_connected() && !reader.is_plugged());
     assert!(readable(transport.interrupt_wait().fd, Duration::ZERO));
 }
@@ -339,17 +312,9 @@ fn what_went_over_the_wire_is_on_record() {
     ask(transport.as_ref(), kind::GET_SLOT_STATUS, &[]);
     let counters = reader.counters();
     assert_eq!(
-        (
-            counters.commands,
-            counters.cold_power_ons,
-            counters.get_slot_status
-        ),
+        (counters.commands, counters.cold_power_ons, counters.get_slot_status),
         (2, 1, 1)
     );
-    let kinds: Vec<u8> = reader
-        .messages()
-        .iter()
-        .map(|message| message.bytes[0])
-        .collect();
+    let kinds: Vec<u8> = reader.messages().iter().map(|message| message.bytes[0]).collect();
     assert_eq!(kinds, [0x62, 0x80, 0x65, 0x81]);
 }
