@@ -1,11 +1,27 @@
 //! USB device class "Smart Card" (CCID 1.1): descriptor, messages, exchange.
+//!
+//! [`Engine`] is one reader interface as this process sees it. It owns no transport: every call is given one, so the
+//! caller decides about claims and locks, and everything here runs against a scripted peer as well.
 
+mod apdu;
+pub mod class_ff;
+mod commands;
 pub mod descriptor;
 pub mod error;
 pub mod exchange;
+pub mod interrupt;
 pub mod message;
+mod power;
 pub mod quirks;
+mod recovery;
+mod transfer;
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use descriptor::{Descriptor, ExchangeLevel};
 pub use error::{Error, Result, SlotError};
-pub use exchange::Engine;
+pub use exchange::{Engine, Timeouts, supports};
+pub use message::{IccStatus, Parameters};

@@ -1,1 +1,231 @@
-//! (see the module's parent)
+//! What single readers need beyond the class: the one place that knows vendor and product numbers.
+
+use super::descriptor::ExchangeLevel;
+use crate::usb;
+use std::time::Duration;
+
+/// The corrections that apply to one reader.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quirks {
+    /// Exchange level the reader really has, if not the one it declares.
+    pub level: Option<ExchangeLevel>,
+    /// Never send SET_INTERFACE.
+    pub no_set_interface: bool,
+    /// Power the card off before every power-on.
+    pub off_before_on: bool,
+    /// On bError BB at power-on, the Escape that switches the reader from EMV to ISO mode.
+    pub iso_mode_escape: bool,
+    /// The count of bytes taken on bulk OUT says nothing.
+    pub short_out_count: bool,
+    /// The reader ends messages of n×packet bytes properly: read answers in one go from the start.
+    pub ends_messages: bool,
+    /// Wait before the first command.
+    pub open_delay: Option<Duration>,
+    /// Multiplier of timeouts while the reader is opened; 0 and 1 change nothing.
+    pub open_factor: u32,
+    /// Multiplier of the timeouts of plain commands afterwards; 0 and 1 change nothing.
+    pub command_factor: u32,
+    /// The card may take this much longer without time extension from the reader.
+    pub extra_exchange_time: Option<Duration>,
+    /// PIN entry at the reader is broken or unsafe.
+    pub no_pin_entry: bool,
+    /// The firmware is one that other drivers refuse to work with; worth a line in the log when something fails.
+    pub old_firmware: bool,
+}
+
+/// Condition on `bcdDevice`.
+#[derive(Clone, Copy, Debug)]
+enum Release {
+    Any,
+    Is(u16),
+    Below(u16),
+}
+
+/// One correction.
+#[derive(Clone, Copy, Debug)]
+enum Fix {
+    Level(ExchangeLevel),
+    /// Only where the first level is declared.
+    LevelInstead(ExchangeLevel, ExchangeLevel),
+    NoSetInterface,
+    OffBeforeOn,
+    IsoModeEscape,
+    ShortOutCount,
+    EndsMessages,
+    OpenDelay(Duration),
+    OpenFactor(u32),
+    CommandFactor(u32),
+    ExtraExchangeTime(Duration),
+    NoPinEntry,
+    OldFirmware,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    vendor: u16,
+    product: u16,
+    release: Release,
+    fixes: &'static [Fix],
+    reason: &'static str,
+}
+
+const fn row(vendor: u16, product: u16, fixes: &'static [Fix], reason: &'static str) -> Row {
+    Row {
+        vendor,
+        product,
+        release: Release::Any,
+        fixes,
+        reason,
+    }
+}
+
+const fn old(vendor: u16, product: u16, fixed_in: u16) -> Row {
+    Row {
+        vendor,
+        product,
+        release: Release::Below(fixed_in),
+        fixes: &[Fix::OldFirmware],
+        reason: "firmware with known defects: hangs on answers of n packets, time extensions not forwarded (libccid)",
+    }
+}
+
+const CHAINS_NO_PIN: &[Fix] = &[Fix::Level(ExchangeLevel::ExtendedApdu), Fix::NoPinEntry];
+const CHAINS: &str = "declares short APDUs, but chains and takes extended ones (libccid)";
+const LEAKS_PIN: &str = "PIN digits also reach the host as keystrokes (libccid)";
+const PIN_LIE: &str = "declares PIN entry it does not have (libccid)";
+const SLOW_OPEN: &str = "needs long for its first answers (libccid)";
+const SLOW: &str = "needs long for every answer (libccid)";
+const EMV_MODE: &str = "refuses plain ISO cards until switched out of EMV mode (libccid)";
+
+const TABLE: &[Row] = &[
+    row(0x076B, 0x3A21, CHAINS_NO_PIN, CHAINS),
+    row(0x076B, 0x3031, CHAINS_NO_PIN, CHAINS),
+    row(0x076B, 0x6632, CHAINS_NO_PIN, CHAINS),
+    row(0x046A, 0x00A7, CHAINS_NO_PIN, CHAINS),
+    row(0x0BF8, 0x1024, CHAINS_NO_PIN, CHAINS),
+    row(0x2F7C, 0x6007, &[Fix::Level(ExchangeLevel::ExtendedApdu)], CHAINS),
+    Row {
+        vendor: 0x046A,
+        product: 0x00A1,
+        release: Release::Is(0x0100),
+        fixes: &[Fix::LevelInstead(ExchangeLevel::ShortApdu, ExchangeLevel::ExtendedApdu)],
+        reason: "T=1 answers come chained in pieces of 128 bytes (libccid)",
+    },
+    row(
+        0x0D46,
+        0x3010,
+        &[Fix::Level(ExchangeLevel::ShortApdu)],
+        "declares extended APDUs and cannot take them (libccid)",
+    ),
+    row(0x03F0, 0x1024, &[Fix::NoPinEntry], LEAKS_PIN),
+    row(0x03F0, 0x0036, &[Fix::NoPinEntry], LEAKS_PIN),
+    row(0x0BF8, 0x1017, &[Fix::NoPinEntry], LEAKS_PIN),
+    row(0x04F2, 0x1469, &[Fix::NoPinEntry], LEAKS_PIN),
+    row(0x0783, 0x0006, &[Fix::NoPinEntry], PIN_LIE),
+    row(0x25DD, 0x3111, &[Fix::NoPinEntry], PIN_LIE),
+    row(
+        0x0B81,
+        0x0200,
+        &[Fix::OpenDelay(Duration::from_secs(1)), Fix::CommandFactor(20)],
+        SLOW,
+    ),
+    row(0x09D8, 0x0427, &[Fix::OpenFactor(10)], SLOW_OPEN),
+    row(0x09D8, 0x0428, &[Fix::OpenFactor(10)], SLOW_OPEN),
+    row(
+        0x072F,
+        0x2200,
+        &[Fix::OpenFactor(10), Fix::NoSetInterface],
+        "needs long for its first answers, and does not know SET_INTERFACE (libccid, gnupg)",
+    ),
+    row(
+        0x04E6,
+        0x5293,
+        &[Fix::OpenFactor(4)],
+        "350 ms to the first answer (libccid)",
+    ),
+    row(0x04E6, 0x5790, &[Fix::CommandFactor(4)], SLOW),
+    row(0x04E6, 0x5791, &[Fix::CommandFactor(4)], SLOW),
+    row(0x04E6, 0x5724, &[Fix::CommandFactor(4)], SLOW),
+    row(
+        0x08E6,
+        0x34D2,
+        &[Fix::ExtraExchangeTime(Duration::from_secs(300))],
+        "sends no time extension while the card makes RSA keys (libccid)",
+    ),
+    row(0x08E6, 0x4433, &[Fix::IsoModeEscape], EMV_MODE),
+    row(0x046A, 0x0005, &[Fix::IsoModeEscape], EMV_MODE),
+    row(
+        0x0D46,
+        0x301D,
+        &[Fix::OffBeforeOn],
+        "power-on fails on a powered card (libccid)",
+    ),
+    row(
+        0x20A0,
+        0x42D4,
+        &[Fix::EndsMessages, Fix::ShortOutCount],
+        "CanoKey: ends messages with zero-length packets; over USB/IP it answers with the whole message however \
+         little was asked for, and reports 0 bytes taken",
+    ),
+    old(0x04E6, 0xE001, 0x0516),
+    old(0x04E6, 0x5111, 0x0620),
+    old(0x04E6, 0xE003, 0x0510),
+    old(0x0D46, 0x3001, 0x0037),
+    old(0x0D46, 0x3002, 0x0037),
+    old(0x09C3, 0x0008, 0x0203),
+    old(0x0DC3, 0x1004, 0x0502),
+    old(0x0DC3, 0x1102, 0x0607),
+    old(0x058F, 0x9520, 0x0102),
+    old(0x072F, 0x2200, 0x0206),
+    old(0x08C3, 0x0402, 0x5000),
+    old(0x08C3, 0x0401, 0x5000),
+    old(0x0B0C, 0x0050, 0x0101),
+    old(0x0DC3, 0x0900, 0x0200),
+    old(0x03F0, 0x0036, 0x0124),
+    old(0x062D, 0x0001, 0x0102),
+    old(0x04E6, 0x5291, 0x0112),
+];
+
+impl Quirks {
+    /// The corrections for the reader behind `interface`, which declares `level`.
+    #[must_use]
+    pub fn of(interface: &usb::Interface, level: ExchangeLevel) -> Self {
+        let mut quirks = Self::default();
+        for row in TABLE {
+            let release = match row.release {
+                Release::Any => true,
+                Release::Is(release) => interface.device_release == release,
+                Release::Below(release) => interface.device_release < release,
+            };
+            if release && (row.vendor, row.product) == (interface.vendor_id, interface.product_id) {
+                log::debug!("{:04X}:{:04X}: {}", row.vendor, row.product, row.reason);
+                for fix in row.fixes {
+                    quirks.apply(*fix, level);
+                }
+            }
+        }
+        quirks
+    }
+
+    fn apply(&mut self, fix: Fix, declared: ExchangeLevel) {
+        match fix {
+            Fix::Level(level) => self.level = Some(level),
+            Fix::LevelInstead(from, to) => {
+                if declared == from {
+                    self.level = Some(to);
+                }
+            }
+            Fix::NoSetInterface => self.no_set_interface = true,
+            Fix::OffBeforeOn => self.off_before_on = true,
+            Fix::IsoModeEscape => self.iso_mode_escape = true,
+            Fix::ShortOutCount => self.short_out_count = true,
+            Fix::EndsMessages => self.ends_messages = true,
+            Fix::OpenDelay(delay) => self.open_delay = Some(delay),
+            Fix::OpenFactor(factor) => self.open_factor = factor,
+            Fix::CommandFactor(factor) => self.command_factor = factor,
+            Fix::ExtraExchangeTime(time) => self.extra_exchange_time = Some(time),
+            Fix::NoPinEntry => self.no_pin_entry = true,
+            Fix::OldFirmware => self.old_firmware = true,
+        }
+    }
+}

@@ -1,1 +1,290 @@
-//! (see the module's parent)
+//! Finds the interfaces that may be readers: in sysfs, or in the usbfs nodes themselves where there is no sysfs.
+//!
+//! Strings come from the devices; they are made printable here, once, so that they can go into names and logs.
+
+mod holder;
+mod nodes;
+mod text;
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use super::descriptor::{self, Device, InterfaceDescriptor};
+use super::{Backend, Interface, NodeId};
+pub use holder::holder_of;
+
+/// Where the kernel lists devices and interfaces.
+pub const SYS_DEVICES: &str = "/sys/bus/usb/devices";
+
+/// Where the usbfs nodes are.
+pub const DEV_NODES: &str = "/dev/bus/usb";
+
+/// All descriptors of a device: more than 64 KiB do not fit wTotalLength.
+const MAX_DESCRIPTORS_LEN: u64 = 128 * 1024;
+/// A sysfs attribute; a USB string has at most 126 characters.
+const MAX_ATTRIBUTE_LEN: u64 = 4096;
+/// Devices looked at: a bus has at most 127, and machines have few buses.
+const MAX_DEVICES: usize = 4096;
+/// The kernel makes a node first and configures the device then. If that did not happen for so long, it will not.
+const SETTLING_TIME: Duration = Duration::from_secs(3);
+
+/// What is on the bus.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scan {
+    /// Interfaces that may be readers, sorted by bus, address and interface number.
+    pub interfaces: Vec<Interface>,
+    /// A device was plugged a moment ago and the kernel is not done with it. No node will change when it is: look
+    /// again soon, and do not keep this list.
+    pub settling: bool,
+}
+
+/// Interfaces that may be readers, sorted by bus, address and interface number.
+#[must_use]
+pub fn enumerate() -> Vec<Interface> {
+    scan().interfaces
+}
+
+/// [`enumerate`], with what a caller that keeps the list must know.
+#[must_use]
+pub fn scan() -> Scan {
+    scan_at(Path::new(SYS_DEVICES), Path::new(DEV_NODES))
+}
+
+/// [`enumerate`] in other places than the usual.
+#[must_use]
+pub fn enumerate_at(sys: &Path, dev: &Path) -> Vec<Interface> {
+    scan_at(sys, dev).interfaces
+}
+
+/// [`scan`] in other places than the usual.
+#[must_use]
+pub fn scan_at(sys: &Path, dev: &Path) -> Scan {
+    let mut scan = Scan::default();
+    let mut any_device = false;
+    for entry in fs::read_dir(sys).into_iter().flatten().flatten().take(MAX_DEVICES) {
+        // Interfaces are listed beside their devices, as `device:configuration.interface`.
+        if let Some(name) = entry.file_name().to_str().filter(|name| !name.contains(':')) {
+            any_device |= add_device(&mut scan, sys, name, dev).is_some();
+        }
+    }
+    if !any_device {
+        nodes::add_all(&mut scan, dev);
+    }
+    scan.interfaces
+        .sort_by_key(|interface| (interface.bus, interface.address, interface.number));
+    scan
+}
+
+/// Adds the readers of one device. `None` if it is no device.
+fn add_device(scan: &mut Scan, sys: &Path, name: &str, dev: &Path) -> Option<()> {
+    let entry = sys.join(name);
+    let bytes = read(&entry.join("descriptors"), MAX_DESCRIPTORS_LEN)?;
+    let bus: u16 = attribute(&entry, "busnum")?.parse().ok()?;
+    let address: u16 = attribute(&entry, "devnum")?.parse().ok()?;
+    // Without a node nothing can be opened: the device is another container's, or is leaving.
+    let Some(node) = Node::find(dev, bus, address) else {
+        return Some(());
+    };
+    // Empty while the device is not configured.
+    let Some(configuration) = attribute(&entry, "bConfigurationValue").and_then(|value| value.parse().ok()) else {
+        scan.settling |= node.is_new;
+        return Some(());
+    };
+    let Some(device) = descriptor::parse(&bytes, Some(configuration)) else {
+        return Some(());
+    };
+    let readers = device
+        .interfaces
+        .iter()
+        .filter(|i| i.is_reader(device.vendor_id, device.product_id));
+    for reader in readers {
+        let usb_path = format!("{name}:{configuration}.{}", reader.number);
+        let place = sys.join(&usb_path);
+        if node.is_new && !is_complete(&place, reader) {
+            scan.settling = true;
+            continue;
+        }
+        scan.interfaces.push(Interface {
+            manufacturer: line(&entry.join("manufacturer")).and_then(|string| text::printable(&string)),
+            product: line(&entry.join("product")).and_then(|string| text::printable(&string)),
+            serial: line(&entry.join("serial")).and_then(|string| text::printable(&string)),
+            interface_name: line(&place.join("interface")).and_then(|string| text::ascii(&string)),
+            usb_path,
+            ..node.interface(&device, reader)
+        });
+    }
+    Some(())
+}
+
+/// Whether the kernel has come to the end of adding the interface: its string is fetched after its directory is made,
+/// its endpoints are added last.
+fn is_complete(place: &Path, reader: &InterfaceDescriptor) -> bool {
+    let endpoint = reader.bulk_in.or(reader.interrupt_in);
+    match (reader.string_index, endpoint) {
+        (0, _) | (_, None) => place.is_dir(),
+        (_, Some(endpoint)) => {
+            place.join("interface").exists() || place.join(format!("ep_{:02x}", endpoint.address)).exists()
+        }
+    }
+}
+
+/// A usbfs node as `stat` sees it.
+struct Node {
+    path: PathBuf,
+    id: NodeId,
+    bus: u16,
+    address: u16,
+    /// Made a moment ago.
+    is_new: bool,
+}
+
+impl Node {
+    fn find(dev: &Path, bus: u16, address: u16) -> Option<Self> {
+        let path = dev.join(format!("{bus:03}")).join(format!("{address:03}"));
+        let metadata = fs::metadata(&path).ok()?;
+        let made = metadata.modified().ok();
+        let is_new = made.is_some_and(|made| distance(made, SystemTime::now()) < SETTLING_TIME);
+        Some(Self {
+            path,
+            id: NodeId {
+                dev: metadata.dev(),
+                ino: metadata.ino(),
+            },
+            bus,
+            address,
+            is_new,
+        })
+    }
+
+    fn interface(&self, device: &Device, interface: &InterfaceDescriptor) -> Interface {
+        Interface {
+            node: self.path.clone(),
+            node_id: self.id,
+            bus: self.bus,
+            address: self.address,
+            vendor_id: device.vendor_id,
+            product_id: device.product_id,
+            device_release: device.release,
+            number: interface.number,
+            class: interface.class,
+            protocol: interface.protocol,
+            class_descriptor: interface.class_descriptor.clone().unwrap_or_default(),
+            bulk_out: interface.bulk_out,
+            bulk_in: interface.bulk_in,
+            interrupt_in: interface.interrupt_in,
+            composite: device.interfaces.len() > 1,
+            manufacturer: None,
+            product: None,
+            serial: None,
+            interface_name: None,
+            usb_path: String::new(),
+            backend: Backend::Usbfs,
+        }
+    }
+}
+
+fn distance(a: SystemTime, b: SystemTime) -> Duration {
+    a.duration_since(b).unwrap_or_else(|e| e.duration())
+}
+
+/// The file's bytes, `None` if it cannot be read or is longer than allowed.
+fn read(path: &Path, max_len: u64) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let len = File::open(path).ok()?.take(max_len + 1).read_to_end(&mut bytes).ok()?;
+    (u64::try_from(len).ok()? <= max_len).then_some(bytes)
+}
+
+/// The file's bytes without the newline sysfs ends them with.
+fn line(path: &Path) -> Option<Vec<u8>> {
+    let mut bytes = read(path, MAX_ATTRIBUTE_LEN)?;
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+    }
+    Some(bytes)
+}
+
+fn attribute(entry: &Path, name: &str) -> Option<String> {
+    Some(String::from_utf8_lossy(&line(&entry.join(name))?).into_owned())
+}
+
+/// What [`SnapshotKey`] looks at in one directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct DirectoryState {
+    node: NodeId,
+    modified: (i64, i64),
+    links: u64,
+    len: u64,
+}
+
+/// State of the node directories: while it does not change, nothing was plugged or unplugged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotKey {
+    directories: Vec<DirectoryState>,
+    /// Taken so soon after a change that another one might not show in the time stamps.
+    is_fresh: bool,
+}
+
+impl SnapshotKey {
+    /// Time stamps move with the timer interrupt, 100 to 1000 times a second.
+    const RESOLUTION: Duration = Duration::from_millis(20);
+
+    /// Whether an enumeration made after this key was taken is still right. A [`Scan::settling`] one never is.
+    #[must_use]
+    pub fn is_current(&self, dev: &Path) -> bool {
+        !self.is_fresh && self.directories == snapshot_key(dev).directories
+    }
+}
+
+/// The directories in which nodes come and go, for those who wait for it.
+#[must_use]
+pub fn watch_paths() -> Vec<PathBuf> {
+    let dev = Path::new(DEV_NODES);
+    let buses = fs::read_dir(dev)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .take(MAX_DEVICES)
+        .map(|entry| entry.path());
+    std::iter::once(dev.to_owned()).chain(buses).collect()
+}
+
+/// Takes the state of the node directories: of `dev` and of each bus in it. Take it before enumerating.
+#[must_use]
+pub fn snapshot_key(dev: &Path) -> SnapshotKey {
+    let mut key = SnapshotKey {
+        directories: Vec::new(),
+        is_fresh: false,
+    };
+    let now = SystemTime::now();
+    let mut buses: Vec<PathBuf> = fs::read_dir(dev)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .take(MAX_DEVICES)
+        .map(|entry| entry.path())
+        .collect();
+    buses.sort();
+    for path in std::iter::once(dev.to_owned()).chain(buses) {
+        let Ok(metadata) = fs::metadata(path) else {
+            continue;
+        };
+        let modified = metadata.modified().ok();
+        key.is_fresh |= modified.is_some_and(|modified| distance(modified, now) < SnapshotKey::RESOLUTION);
+        key.directories.push(DirectoryState {
+            node: NodeId {
+                dev: metadata.dev(),
+                ino: metadata.ino(),
+            },
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            links: metadata.nlink(),
+            len: metadata.len(),
+        });
+    }
+    key
+}
+
+#[cfg(test)]
+mod tests;

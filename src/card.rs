@@ -1,0 +1,361 @@
+//! What a `SCARDHANDLE` is: one connection to the card in one slot.
+
+mod disconnect;
+mod reconnect;
+mod transaction;
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::api::constants as c;
+use crate::api::types::{DWORD, SCARDHANDLE};
+use crate::arbiter::locks::{Byte, Mode};
+use crate::arbiter::record::{CardState, Event};
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::handle::{Kind, Table};
+use crate::reader::link::{Attempt, Gone, Link};
+use crate::reader::power::PowerError;
+use crate::reader::registry::Reader;
+use crate::reader::turn::{Owner, Turn};
+use crate::reader::{attrib, control, protocol, status};
+
+static CARDS: Table<Card> = Table::new(Kind::Card);
+
+/// The table of card handles.
+pub(crate) fn cards() -> &'static Table<Card> {
+    &CARDS
+}
+
+/// The connection a handle stands for.
+///
+/// # Errors
+/// `InvalidHandle` for any value that is not a handle of this process.
+pub fn get(handle: SCARDHANDLE) -> Result<Arc<Card>> {
+    CARDS.get(handle)
+}
+
+/// How a card is shared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Share {
+    /// No other connection.
+    Exclusive,
+    /// With others.
+    Shared,
+    /// With others, and without touching the card.
+    Direct,
+}
+
+impl Share {
+    pub(crate) fn parse(mode: DWORD) -> Result<Self> {
+        match mode {
+            c::SCARD_SHARE_EXCLUSIVE => Ok(Self::Exclusive),
+            c::SCARD_SHARE_SHARED => Ok(Self::Shared),
+            c::SCARD_SHARE_DIRECT => Ok(Self::Direct),
+            _ => Err(Error::InvalidValue),
+        }
+    }
+}
+
+/// What to do with a card when letting go of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Disposition {
+    /// Nothing.
+    Leave,
+    /// Warm reset.
+    Reset,
+    /// Off.
+    Unpower,
+    /// Eject, which no CCID reader does for us.
+    Eject,
+}
+
+impl Disposition {
+    pub(crate) fn parse(value: DWORD) -> Result<Self> {
+        match value {
+            c::SCARD_LEAVE_CARD => Ok(Self::Leave),
+            c::SCARD_RESET_CARD => Ok(Self::Reset),
+            c::SCARD_UNPOWER_CARD => Ok(Self::Unpower),
+            c::SCARD_EJECT_CARD => Ok(Self::Eject),
+            _ => Err(Error::InvalidValue),
+        }
+    }
+}
+
+/// What `SCardStatus` reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CardStatus {
+    /// State bits, and the event counter in the upper half.
+    pub state: u32,
+    /// Protocol in use, 0 for none.
+    pub protocol: u32,
+    /// The reader's name.
+    pub name: String,
+    /// The card's ATR.
+    pub atr: Vec<u8>,
+}
+
+/// What a handle knows that the record does not.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    /// Everything up to this event of the slot has been acknowledged.
+    acknowledged: u32,
+    /// Transactions begun and not ended; means nothing while the record names another owner.
+    begun: u32,
+    exclusive: bool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Card {
+    reader: Arc<Reader>,
+    context: SCARDHANDLE,
+    link: Link,
+    /// This handle's number in the record, alive while its byte is locked.
+    token: u32,
+    standing: Mutex<Standing>,
+}
+
+impl Card {
+    /// Connects, for `SCardConnect`. The check order is pcsc-lite's: protocols, share mode, name, reader, others.
+    ///
+    /// # Errors
+    /// As documented at [`crate::api::SCardConnect`].
+    pub(crate) fn connect(context: &Context, name: &[u8], share: DWORD, protocols: DWORD) -> Result<(u32, DWORD)> {
+        let wanted = protocol::Wanted::parse(protocols);
+        if share != c::SCARD_SHARE_DIRECT && wanted.is_none() {
+            return Err(Error::ProtoMismatch);
+        }
+        let share = Share::parse(share)?;
+        let reader = context.find_reader(name)?;
+        let link = Link::open(&reader)?;
+        let token = Self::new_token(&link)?;
+        let (active, acknowledged) = link.until_free(reader.slot, Error::UnknownReader, |turn| {
+            Self::try_connect(turn, &link, token, share, wanted)
+        })?;
+        let standing = Mutex::new(Standing {
+            acknowledged,
+            begun: 0,
+            exclusive: share == Share::Exclusive,
+        });
+        let card = Self {
+            reader,
+            context: context.value(),
+            link,
+            token,
+            standing,
+        };
+        let handle = CARDS.insert(Arc::new(card))?;
+        Ok((handle, active))
+    }
+
+    fn new_token(link: &Link) -> Result<u32> {
+        loop {
+            let token = crate::random::nonzero_u32();
+            match link.locks().try_lock(Byte::Handle(token), Mode::Exclusive) {
+                Ok(true) => return Ok(token),
+                Ok(false) => {}
+                Err(error) => {
+                    log::error!("locking {}: {error}", link.port().interface().node.display());
+                    return Err(Error::NoAccess);
+                }
+            }
+        }
+    }
+
+    fn try_connect(
+        turn: &mut Turn<'_>,
+        link: &Link,
+        token: u32,
+        share: Share,
+        wanted: protocol::Wanted,
+    ) -> Result<Attempt<(DWORD, u32)>> {
+        turn.refresh()?;
+        if turn.others()? == Some(Mode::Exclusive) {
+            return Err(Error::SharingViolation);
+        }
+        if turn.owner(token)? == Owner::Other {
+            return Ok(Attempt::Busy);
+        }
+        turn.settle_left_alone()?;
+        if share != Share::Direct {
+            Self::bring_up(turn)?;
+        }
+        turn.choose_protocol(wanted, share == Share::Direct)?;
+        let mode = if share == Share::Exclusive {
+            Mode::Exclusive
+        } else {
+            Mode::Shared
+        };
+        let byte = Byte::Share(turn.slot());
+        if !link
+            .locks()
+            .try_lock(byte, mode)
+            .map_err(|error| turn.lock_failed(&error))?
+        {
+            return Err(Error::SharingViolation);
+        }
+        if share == Share::Exclusive {
+            turn.card.owner = token;
+        }
+        turn.card.last_use_ms = crate::clock::boot_millis();
+        Ok(Attempt::Done((turn.card.protocol.into(), turn.card.event)))
+    }
+
+    /// Has the card powered for a connection that will use it.
+    fn bring_up(turn: &mut Turn<'_>) -> Result<()> {
+        match turn.card.state {
+            CardState::Powered => return Ok(()),
+            CardState::Absent | CardState::Unknown => return Err(Error::NoSmartcard),
+            CardState::Failed => return Err(Error::ReaderUnavailable),
+            CardState::Inserted => turn.ensure_answered()?,
+            CardState::Mute | CardState::Unpowered | CardState::Dormant => match turn.power_up() {
+                Ok(()) | Err(PowerError::Mute | PowerError::Absent) => {}
+                Err(PowerError::Reader(error)) => return Err(error),
+            },
+        }
+        match turn.card.state {
+            CardState::Powered => Ok(()),
+            CardState::Absent => Err(Error::NoSmartcard),
+            CardState::Unknown
+            | CardState::Inserted
+            | CardState::Mute
+            | CardState::Unpowered
+            | CardState::Dormant
+            | CardState::Failed => Err(Error::UnpoweredCard),
+        }
+    }
+
+    /// The context this connection was made in.
+    pub(crate) fn context(&self) -> SCARDHANDLE {
+        self.context
+    }
+
+    /// Begins a turn of this handle, with its standing; the reader's absence becomes `gone`.
+    fn turn(&self, gone: Error) -> Result<Turn<'_>> {
+        self.link.turn(self.reader.slot).map_err(|Gone| gone)
+    }
+
+    /// Whether somebody else's transaction is in the way.
+    fn is_locked_out(&self, turn: &mut Turn<'_>) -> Result<bool> {
+        Ok(turn.owner(self.token)? == Owner::Other)
+    }
+
+    fn check_events(&self, turn: &Turn<'_>) -> Result<()> {
+        let acknowledged = self.standing.lock().acknowledged;
+        match turn.card.pending(acknowledged) {
+            None => Ok(()),
+            Some(Event::Reset) => Err(Error::ResetCard),
+            Some(Event::Removed) => Err(Error::RemovedCard),
+        }
+    }
+
+    /// As [`Link::until_free`], or at once with `SharingViolation` where PCSCLITE_NO_BLOCKING asks for it.
+    fn until_free<T>(
+        &self,
+        gone: Error,
+        blocking: bool,
+        mut attempt: impl FnMut(&mut Turn<'_>) -> Result<Attempt<T>>,
+    ) -> Result<T> {
+        self.link
+            .until_free(self.reader.slot, gone, |turn| match attempt(turn)? {
+                Attempt::Busy if !blocking => Err(Error::SharingViolation),
+                Attempt::Busy => Ok(Attempt::Busy),
+                Attempt::Done(value) => Ok(Attempt::Done(value)),
+            })
+    }
+
+    /// `SCardStatus`: waits for others' transactions.
+    ///
+    /// # Errors
+    /// `ReaderUnavailable` if the reader has left or does not answer; `ResetCard`, `RemovedCard`.
+    pub fn status(&self) -> Result<CardStatus> {
+        self.until_free(Error::ReaderUnavailable, blocks(), |turn| {
+            let refreshed = turn.refresh_if_unwatched();
+            if self.is_locked_out(turn)? {
+                return Ok(Attempt::Busy);
+            }
+            self.check_events(turn)?;
+            refreshed?;
+            Ok(Attempt::Done(CardStatus {
+                state: status::state_word(&turn.card),
+                protocol: turn.card.protocol.into(),
+                name: self.reader.name.clone(),
+                atr: turn.card.atr.as_slice().to_vec(),
+            }))
+        })
+    }
+
+    /// `SCardTransmit`: waits for others' transactions. Returns the length of the response, of which as much as fits is
+    /// in `response`.
+    ///
+    /// # Errors
+    /// `InvalidValue` (reader gone), `ReaderUnavailable`, `ResetCard`, `RemovedCard`, `NoSmartcard` (none, or pulled
+    /// during the exchange), `ProtoMismatch`, `NotTransacted` (anything that went wrong on the way).
+    pub fn transmit(&self, protocol: DWORD, command: &[u8], response: &mut [u8]) -> Result<usize> {
+        self.until_free(Error::InvalidValue, blocks(), |turn| {
+            let refreshed = turn.refresh();
+            if self.is_locked_out(turn)? {
+                return Ok(Attempt::Busy);
+            }
+            refreshed?;
+            self.check_events(turn)?;
+            let mine = turn.card.owner == self.token;
+            turn.transmit(protocol, command, response, mine).map(Attempt::Done)
+        })
+    }
+
+    /// `SCardControl`: neither waits nor minds what happened to the card.
+    ///
+    /// # Errors
+    /// `InvalidValue` (reader gone), `SharingViolation` (another's transaction), `ReaderUnavailable`,
+    /// `UnsupportedFeature`, `NotTransacted`, `InsufficientBuffer`.
+    pub fn control(&self, code: DWORD, input: &[u8], capacity: usize) -> Result<Vec<u8>> {
+        let mut turn = self.turn(Error::InvalidValue)?;
+        let refreshed = turn.refresh();
+        if self.is_locked_out(&mut turn)? {
+            return Err(Error::SharingViolation);
+        }
+        refreshed?;
+        control::control(&mut turn, code, input, capacity)
+    }
+
+    /// `SCardGetAttrib`: does not wait.
+    ///
+    /// # Errors
+    /// `InvalidValue` (reader gone), `SharingViolation`, `ReaderUnavailable`, `ResetCard`, `RemovedCard`,
+    /// `UnsupportedFeature`.
+    pub fn get_attrib(&self, id: DWORD) -> Result<Vec<u8>> {
+        let turn = self.attrib_turn()?;
+        attrib::get(&turn, &self.reader, id)
+    }
+
+    /// `SCardSetAttrib`: no attribute can be set.
+    ///
+    /// # Errors
+    /// As [`Self::get_attrib`].
+    pub fn set_attrib(&self, id: DWORD, value: &[u8]) -> Result<()> {
+        let _turn = self.attrib_turn()?;
+        log::debug!("attribute {id:#x} of {} bytes: none can be set", value.len());
+        Err(Error::UnsupportedFeature)
+    }
+
+    fn attrib_turn(&self) -> Result<Turn<'_>> {
+        let mut turn = self.turn(Error::InvalidValue)?;
+        let refreshed = turn.refresh_if_unwatched();
+        if self.is_locked_out(&mut turn)? {
+            return Err(Error::SharingViolation);
+        }
+        refreshed?;
+        self.check_events(&turn)?;
+        Ok(turn)
+    }
+}
+
+/// Whether calls wait for others' transactions; `PCSCLITE_NO_BLOCKING` (its presence) says no.
+pub(crate) fn blocks() -> bool {
+    static NO_BLOCKING: once_cell::sync::Lazy<bool> =
+        once_cell::sync::Lazy::new(|| crate::env::var("PCSCLITE_NO_BLOCKING").is_some());
+    !*NO_BLOCKING
+}

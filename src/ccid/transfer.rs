@@ -1,0 +1,170 @@
+//! Reading one message from the bulk IN pipe.
+//!
+//! A message ends after 10 + dwLength bytes, and correct readers also send a zero-length packet if that is a multiple
+//! of the packet length. Others leave it out; a long read would then end by timeout and lose the message. So the first
+//! read asks for one packet, which says how long the message is, and the second for exactly the rest. A reader that
+//! has shown its zero-length packet is trusted with long reads from then on.
+
+use super::error::{Error, Result};
+use super::exchange::{Answer, Engine, pause_after_empty};
+use super::message::{HEADER_LEN, Header};
+use crate::clock::Moment;
+use crate::usb;
+use std::time::Duration;
+
+/// Longest message accepted: a header and an APDU response of the extended form, with some room.
+pub(super) const MAX_ANSWER_LEN: usize = HEADER_LEN + 65_536 + 256;
+
+/// Longest first read; a longer message takes a second one. The kernel wants that much memory in one piece.
+const MAX_FIRST_READ_LEN: usize = 4096;
+
+/// Reads in one message that may bring nothing.
+const MAX_EMPTY_READS: u32 = 100_000;
+
+/// Time left until `deadline`.
+pub(super) fn time_left(deadline: Moment) -> Result<Duration> {
+    let left = deadline.saturating_duration_since(Moment::now());
+    // Never 0: the kernel takes that for "no limit".
+    if left.is_zero() {
+        Err(Error::Timeout)
+    } else {
+        Ok(left.max(Duration::from_millis(1)))
+    }
+}
+
+impl Engine {
+    pub(super) fn packet_len(&self) -> usize {
+        usize::from(self.bulk_in.max_packet_len).max(1)
+    }
+
+    /// Length of the read that is to bring the beginning of a message.
+    fn first_read_len(&self) -> usize {
+        let packet = self.packet_len();
+        if self.whole_reads {
+            let longest = usize::try_from(self.descriptor.max_message_len()).unwrap_or(MAX_FIRST_READ_LEN);
+            longest
+                .clamp(packet, MAX_FIRST_READ_LEN.max(packet))
+                .next_multiple_of(packet)
+        } else {
+            packet
+        }
+    }
+
+    /// Makes room for `len` bytes of input and keeps the first `kept`.
+    fn reserve_input(&mut self, len: usize, kept: usize) {
+        if self.input.len() < len {
+            let mut input = vec![0; len];
+            for (to, from) in input.iter_mut().zip(self.input.iter().take(kept)) {
+                *to = *from;
+            }
+            self.input = input;
+        }
+    }
+
+    /// One bulk IN transfer of `len` bytes to `offset` of the input buffer.
+    pub(super) fn read_transfer(
+        &mut self,
+        transport: &dyn usb::Transport,
+        offset: usize,
+        len: usize,
+        deadline: Moment,
+    ) -> Result<usize> {
+        self.reserve_input(offset + len, offset);
+        let room = self.input.get_mut(offset..offset + len).unwrap_or_default();
+        let count = transport.bulk_in(room, time_left(deadline)?)?;
+        Ok(count.min(len))
+    }
+
+    /// Reads one message. Whose answer it is, the caller decides.
+    pub(super) fn read_message(&mut self, transport: &dyn usb::Transport, deadline: Moment) -> Result<Answer> {
+        let begun = self.read_beginning(transport, deadline)?;
+        self.read_remainder(transport, begun)
+    }
+
+    /// Waits until something arrives; returns how much and whether the read was filled.
+    fn read_beginning(&mut self, transport: &dyn usb::Transport, deadline: Moment) -> Result<(usize, bool)> {
+        let mut empty = 0;
+        loop {
+            let len = self.first_read_len();
+            match self.read_transfer(transport, 0, len, deadline) {
+                Ok(0) => {
+                    self.note_empty_read();
+                    empty += 1;
+                    if empty > MAX_EMPTY_READS {
+                        return Err(Error::Protocol("empty transfers without end"));
+                    }
+                    pause_after_empty(empty);
+                }
+                Ok(count) => {
+                    self.end_owed = false;
+                    return Ok((count, count == len));
+                }
+                Err(error) => {
+                    if error == Error::Timeout && self.whole_reads && !self.quirks.ends_messages {
+                        // Perhaps the answer was there and only its end was not.
+                        self.whole_reads = false;
+                        self.whole_reads_failed = true;
+                    }
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// A zero-length packet came where a message was to begin. After a message of n packets it is that message's end,
+    /// and shows a reader that does send it; otherwise it is noise.
+    fn note_empty_read(&mut self) {
+        if std::mem::take(&mut self.end_owed) && !self.whole_reads_failed {
+            self.whole_reads = true;
+        }
+    }
+
+    /// Completes a message of which `got` bytes have arrived.
+    fn read_remainder(&mut self, transport: &dyn usb::Transport, begun: (usize, bool)) -> Result<Answer> {
+        let (mut got, mut filled) = begun;
+        let packet = self.packet_len();
+        let deadline = Moment::now() + self.timeouts.remainder * self.quirks.command_factor.max(1);
+        let mut empty = 0;
+        loop {
+            let header = Header::decode(self.input.get(..got).unwrap_or_default());
+            let needed = header.map_or(HEADER_LEN, |header| message_len(&header));
+            if needed > MAX_ANSWER_LEN {
+                return Err(Error::Protocol("an answer longer than any card can give"));
+            }
+            match header {
+                Some(_) if got > needed => {
+                    return Err(Error::Protocol("an answer longer than its dwLength"));
+                }
+                Some(header) if got == needed => {
+                    self.end_owed = filled && got % packet == 0;
+                    let len = got - HEADER_LEN;
+                    return Ok(Answer { header, len });
+                }
+                Some(_) | None => {}
+            }
+            let len = (needed - got).next_multiple_of(packet);
+            let count = match self.read_transfer(transport, got, len, deadline) {
+                Err(Error::Timeout) => {
+                    return Err(Error::Protocol("an answer shorter than its dwLength"));
+                }
+                other => other?,
+            };
+            if count == 0 {
+                empty += 1;
+                if empty > MAX_EMPTY_READS {
+                    return Err(Error::Protocol("an answer shorter than its dwLength"));
+                }
+                pause_after_empty(empty);
+            }
+            got += count;
+            filled = count == len;
+        }
+    }
+}
+
+/// 10 + dwLength, saturated.
+fn message_len(header: &Header) -> usize {
+    usize::try_from(header.data_len)
+        .unwrap_or(usize::MAX)
+        .saturating_add(HEADER_LEN)
+}

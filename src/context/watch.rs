@@ -1,0 +1,374 @@
+//! `SCardGetStatusChange`: look at every reader, and if nothing is new, sleep until something may be.
+//!
+//! The one that waits watches: of all the calls that wait for an interface, in any process, one holds the watcher's lock,
+//! keeps the interrupt transfer in flight (or asks a reader that has none every 400 ms), and rings the bell for the
+//! others. When it ends or is killed, the others hear its node being closed and one of them takes over.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::{Context, ReaderState, Timeout};
+use crate::api::constants as c;
+use crate::arbiter::locks::{Byte, LockFile, Mode};
+use crate::arbiter::record::{CardState, Slot};
+use crate::arbiter::wait::{Ear, Signal, entry, poll};
+use crate::error::{Error, Result};
+use crate::reader::link::{Gone, Link};
+use crate::reader::registry::{self, Reader, Snapshot};
+use crate::reader::sense::HANDOVER_IDLE_MS;
+use crate::reader::status::{self, View};
+
+/// How often a reader without interrupt endpoint is asked by whoever watches it.
+const POLL_INTERVAL: Duration = Duration::from_millis(400);
+/// How soon to look again when an exchange was under way.
+const BUSY_INTERVAL: Duration = Duration::from_millis(20);
+
+/// How soon to look again at a bus on which a device is being configured.
+const SETTLING_INTERVAL: Duration = Duration::from_millis(50);
+
+const IGNORE: u32 = 0x1;
+const CHANGED: u32 = 0x2;
+const UNKNOWN: u32 = 0x4;
+const UNAVAILABLE: u32 = 0x8;
+
+/// What an entry is about.
+#[derive(Debug)]
+enum Subject {
+    Ignored,
+    /// The list of readers; how many there were when the call began.
+    List(usize),
+    Reader(Arc<Reader>),
+}
+
+/// What a look at one reader gave.
+enum Sight {
+    Seen(Slot, Option<Mode>),
+    Unavailable,
+    Gone,
+}
+
+/// One interface that a waiting call is about.
+struct Watched {
+    link: Arc<Link>,
+    /// Holds the waiting lock, and the watcher's if nobody else has it.
+    locks: LockFile,
+    is_watcher: bool,
+    /// Another party was in an exchange at the last look.
+    busy: bool,
+}
+
+/// Everything a waiting call holds.
+struct Wait {
+    ear: Ear,
+    signal: Arc<Signal>,
+    watched: Vec<Watched>,
+    /// Looks still due after somebody closed a node, whose locks are freed a little later.
+    retries: u32,
+}
+
+impl Context {
+    /// Fills in the events; returns when one of them is a change, at once or later.
+    ///
+    /// # Errors
+    /// `UnknownReader` (a name that is no reader's; nothing is changed then), `Timeout` and `Cancelled` (the events are
+    /// filled in), `NoMemory`.
+    pub fn status_change(&self, timeout: Timeout, states: &mut [ReaderState]) -> Result<()> {
+        let deadline = match timeout {
+            Timeout::Infinite => None,
+            Timeout::After(time) => Instant::now().checked_add(time),
+        };
+        let snapshot = registry::readers();
+        let subjects = subjects(states, &snapshot)?;
+        for state in states.iter_mut() {
+            state.event = 0;
+            state.touched = true;
+        }
+        if self.look(&subjects, states, None) {
+            return Ok(());
+        }
+        if timeout == Timeout::After(Duration::ZERO) {
+            return Err(Error::Timeout);
+        }
+        // What happens until the wait is prepared makes no sound; so it is looked at once more before the first sleep.
+        let mut wait = self.prepare(&subjects)?;
+        let result = loop {
+            if self.look(&subjects, states, Some(&mut wait)) {
+                break Ok(());
+            }
+            if let Err(error) = self.sleep(&mut wait, deadline) {
+                break Err(error);
+            }
+        };
+        self.waits.lock().retain(|signal| !Arc::ptr_eq(signal, &wait.signal));
+        result
+    }
+
+    /// Looks at every entry; whether any has changed.
+    fn look(&self, subjects: &[Subject], states: &mut [ReaderState], mut wait: Option<&mut Wait>) -> bool {
+        let snapshot = registry::readers();
+        let mut changed = false;
+        for (subject, state) in subjects.iter().zip(states) {
+            match subject {
+                Subject::Ignored => continue,
+                Subject::List(before) => list_event(&snapshot, *before, state),
+                Subject::Reader(reader) => {
+                    let listed = snapshot
+                        .find(reader.name.as_bytes())
+                        .is_some_and(|now| now.interface == reader.interface);
+                    let sight = if listed {
+                        self.sight(reader, wait.as_deref_mut())
+                    } else {
+                        Sight::Gone
+                    };
+                    if matches!(sight, Sight::Gone) {
+                        self.forget_gone(reader);
+                    }
+                    fill_in(state, &sight);
+                }
+            }
+            changed |= state.event & CHANGED != 0;
+        }
+        changed
+    }
+
+    fn sight(&self, reader: &Reader, wait: Option<&mut Wait>) -> Sight {
+        let link = match self.link(reader) {
+            Ok(link) => link,
+            Err(Error::ReaderUnavailable) => return Sight::Gone,
+            Err(_) => return Sight::Unavailable,
+        };
+        let watched = wait.and_then(|wait| wait.watched.iter_mut().find(|w| Arc::ptr_eq(&w.link, &link)));
+        let is_watcher = watched.as_ref().is_some_and(|watched| watched.is_watcher);
+        let (sight, busy) = look_at(&link, reader.slot, is_watcher);
+        if let Some(watched) = watched {
+            watched.busy = busy;
+        }
+        sight
+    }
+
+    /// Takes what is needed to sleep.
+    fn prepare(&self, subjects: &[Subject]) -> Result<Wait> {
+        let failed = |error: std::io::Error| {
+            log::error!("cannot wait for readers: {error}");
+            Error::NoMemory
+        };
+        let ear = Ear::new().map_err(failed)?;
+        for path in registry::bus_paths() {
+            if let Err(error) = ear.add_bus(&path) {
+                log::info!("not watching {}: {error}", path.display());
+            }
+        }
+        let mut wait = Wait {
+            ear,
+            signal: Arc::new(Signal::new().map_err(failed)?),
+            watched: Vec::new(),
+            retries: 0,
+        };
+        for subject in subjects {
+            let Subject::Reader(reader) = subject else { continue };
+            let Ok(link) = self.link(reader) else { continue };
+            if wait.watched.iter().all(|watched| !Arc::ptr_eq(&watched.link, &link)) {
+                match Watched::new(link, &wait.ear) {
+                    Ok(watched) => wait.watched.push(watched),
+                    Err(error) if error.raw_os_error() == Some(libc::ENODEV) => {}
+                    Err(error) => return Err(failed(error)),
+                }
+            }
+        }
+        self.waits.lock().push(Arc::clone(&wait.signal));
+        Ok(wait)
+    }
+
+    fn sleep(&self, wait: &mut Wait, deadline: Option<Instant>) -> Result<()> {
+        if self.released.load(Ordering::Acquire) {
+            return Err(Error::Cancelled);
+        }
+        let now = Instant::now();
+        if deadline.is_some_and(|end| end <= now) {
+            return Err(Error::Timeout);
+        }
+        let mut fds = vec![
+            entry(wait.signal.fd(), libc::POLLIN),
+            entry(wait.ear.fd(), libc::POLLIN),
+        ];
+        let mut wake = deadline;
+        let mut no_later_than = |time: Duration| wake = Some(wake.map_or(now + time, |end| end.min(now + time)));
+        if wait.retries > 0 {
+            no_later_than(Duration::from_millis(1 << (6 - wait.retries)));
+            wait.retries -= 1;
+        }
+        if registry::is_settling() {
+            no_later_than(SETTLING_INTERVAL);
+        }
+        if let Some(fd) = registry::bus_fd() {
+            fds.push(entry(fd, libc::POLLIN));
+        }
+        for watched in &wait.watched {
+            if let Some(time) = watched.next_look() {
+                no_later_than(time);
+            }
+            if watched.hears_interrupt() {
+                let source = watched.link.port().transport().interrupt_wait();
+                fds.push(entry(source.fd, source.events));
+            }
+        }
+        poll(&mut fds, wake).map_err(|error| {
+            log::error!("poll: {error}");
+            Error::NoMemory
+        })?;
+        if fds.first().is_some_and(|fd| fd.revents != 0) {
+            return Err(Error::Cancelled);
+        }
+        let heard = wait.ear.listen();
+        if heard.any() || registry::is_settling() {
+            registry::rescan();
+        }
+        if heard.closed {
+            wait.retries = 6;
+        }
+        for watched in &mut wait.watched {
+            watched.take_watch();
+        }
+        Ok(())
+    }
+}
+
+impl Watched {
+    fn new(link: Arc<Link>, ear: &Ear) -> std::io::Result<Self> {
+        let port = link.port();
+        let interface = port.interface();
+        ear.add_record(port.store().path())?;
+        ear.add_node(&interface.node)?;
+        let locks = LockFile::open(&interface.node, interface.node_id, interface.number)?;
+        locks.try_lock(Byte::Waiting, Mode::Shared)?;
+        let mut watched = Self {
+            link,
+            locks,
+            is_watcher: false,
+            busy: false,
+        };
+        watched.take_watch();
+        Ok(watched)
+    }
+
+    /// Becomes the watcher if nobody is.
+    fn take_watch(&mut self) {
+        if !self.is_watcher {
+            self.is_watcher = self.locks.try_lock(Byte::Watcher, Mode::Exclusive).unwrap_or(false);
+        }
+    }
+
+    fn hears_interrupt(&self) -> bool {
+        let port = self.link.port();
+        self.is_watcher && !self.busy && port.has_interrupt() && port.is_claimed()
+    }
+
+    /// When to look again though nothing was heard.
+    fn next_look(&self) -> Option<Duration> {
+        let port = self.link.port();
+        if !self.is_watcher {
+            return None;
+        }
+        if self.busy {
+            return Some(BUSY_INTERVAL);
+        }
+        if !port.is_claimed() {
+            return Some(Duration::from_millis(HANDOVER_IDLE_MS));
+        }
+        (!port.has_interrupt()).then_some(POLL_INTERVAL)
+    }
+}
+
+/// What each entry is about.
+fn subjects(states: &[ReaderState], snapshot: &Snapshot) -> Result<Vec<Subject>> {
+    states
+        .iter()
+        .map(|state| {
+            let is_list = state.name.eq_ignore_ascii_case(c::PNP_NOTIFICATION);
+            let reader = snapshot.find(&state.name);
+            match reader {
+                None if !is_list => Err(Error::UnknownReader),
+                _ if state.current & IGNORE != 0 => Ok(Subject::Ignored),
+                Some(reader) => Ok(Subject::Reader(Arc::clone(reader))),
+                None => Ok(Subject::List(snapshot.readers.len())),
+            }
+        })
+        .collect()
+}
+
+/// A look at one slot, and whether an exchange of somebody else's was in the way of a better one.
+fn look_at(link: &Link, slot: u8, is_watcher: bool) -> (Sight, bool) {
+    let turn = match link.try_turn(slot) {
+        // Whoever is in an exchange will find what there is to find; until then the record holds.
+        Ok(None) => match link.port().store().read(slot).1 {
+            Some(card) => return (with_users(link, slot, card), true),
+            None => link.turn(slot),
+        },
+        Ok(Some(turn)) => Ok(turn),
+        Err(Gone) => Err(Gone),
+    };
+    let Ok(mut turn) = turn else {
+        return (Sight::Gone, false);
+    };
+    if !turn.is_busy_elsewhere() {
+        let fresh = if is_watcher {
+            turn.refresh()
+        } else {
+            turn.refresh_if_unwatched()
+        };
+        if fresh.and_then(|()| turn.ensure_answered()).is_err() {
+            return (Sight::Unavailable, false);
+        }
+    }
+    let card = turn.card;
+    drop(turn);
+    (with_users(link, slot, card), false)
+}
+
+fn with_users(link: &Link, slot: u8, card: Slot) -> Sight {
+    link.locks()
+        .probe(Byte::Share(slot))
+        .map_or(Sight::Unavailable, |users| Sight::Seen(card, users))
+}
+
+fn list_event(snapshot: &Snapshot, before: usize, state: &mut ReaderState) {
+    let counter = u32::from(snapshot.changes);
+    let known = state.current >> 16;
+    let changed = (known != 0 && known != counter) || snapshot.readers.len() != before;
+    state.event = counter << 16 | if changed { CHANGED } else { 0 };
+}
+
+fn fill_in(state: &mut ReaderState, sight: &Sight) {
+    match sight {
+        Sight::Seen(card, users) => {
+            let view = View {
+                state: card.state,
+                moves: card.moves,
+                users: *users,
+            };
+            state.event = status::event_word(view, state.current);
+            let atr = if card.state.is_present() {
+                card.atr
+            } else {
+                Default::default()
+            };
+            let atr = atr.as_slice();
+            for (to, from) in state.atr.iter_mut().zip(atr) {
+                *to = *from;
+            }
+            state.atr_len = atr.len();
+        }
+        Sight::Unavailable => {
+            let view = View {
+                state: CardState::Failed,
+                moves: 0,
+                users: None,
+            };
+            state.event = status::event_word(view, state.current);
+        }
+        Sight::Gone => {
+            state.event = UNKNOWN | UNAVAILABLE | if state.current & UNKNOWN == 0 { CHANGED } else { 0 };
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! One party to the arbitration: an open file description of the node with its locks.
+
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use std::sync::Arc;
+
+use super::port::{Port, access};
+use super::registry::Reader;
+use super::turn::Turn;
+use crate::arbiter::locks::{Byte, LockFile, Mode};
+use crate::arbiter::wait::{Ear, entry, poll};
+use crate::error::{Error, Result};
+
+/// A card handle's, or a context's, part in using one interface.
+#[derive(Debug)]
+pub(crate) struct Link {
+    port: Arc<Port>,
+    locks: LockFile,
+    /// Threads that share this link take turns here; the kernel sees only one party in them.
+    gate: Mutex<()>,
+}
+
+/// The reader has left the bus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Gone;
+
+/// What an attempt that may have to wait for somebody came to.
+#[derive(Debug)]
+pub(crate) enum Attempt<T> {
+    /// It is decided.
+    Done(T),
+    /// Somebody else's transaction is in the way.
+    Busy,
+}
+
+impl Link {
+    /// Takes part in using a reader.
+    ///
+    /// # Errors
+    /// As [`Port::open`].
+    pub(crate) fn open(reader: &Reader) -> Result<Self> {
+        let port = Port::open(reader)?;
+        let interface = port.interface();
+        let locks =
+            LockFile::open(&interface.node, interface.node_id, interface.number).map_err(|e| access(reader, &e))?;
+        Ok(Self {
+            port,
+            locks,
+            gate: Mutex::new(()),
+        })
+    }
+
+    /// The port.
+    pub(crate) fn port(&self) -> &Arc<Port> {
+        &self.port
+    }
+
+    /// This party's locks.
+    pub(crate) fn locks(&self) -> &LockFile {
+        &self.locks
+    }
+
+    /// Waits for this party's turn at the slot. Bounded by the exchange somebody else may be in.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub(crate) fn turn(&self, slot: u8) -> std::result::Result<Turn<'_>, Gone> {
+        let gate = self.gate.lock();
+        Turn::take(self, gate, slot)
+    }
+
+    /// As [`Self::turn`], but `None` at once if somebody else has it.
+    pub(crate) fn try_turn(&self, slot: u8) -> std::result::Result<Option<Turn<'_>>, Gone> {
+        let Some(gate) = self.gate.try_lock() else {
+            return Ok(None);
+        };
+        Turn::try_take(self, gate, slot)
+    }
+
+    /// Repeats `attempt`, each time in a turn of its own, until it is decided; in between sleeps until whatever was in
+    /// the way may have ended: a transaction, its owner's life, the card, the reader.
+    ///
+    /// # Errors
+    /// What `attempt` returns, `gone` if the reader leaves, `SharingViolation` if waiting is impossible here.
+    pub(crate) fn until_free<T>(
+        &self,
+        slot: u8,
+        gone: Error,
+        mut attempt: impl FnMut(&mut Turn<'_>) -> Result<Attempt<T>>,
+    ) -> Result<T> {
+        let mut waiting: Option<Waiting> = None;
+        loop {
+            {
+                let mut turn = self.turn(slot).map_err(|Gone| gone)?;
+                if let Attempt::Done(value) = attempt(&mut turn)? {
+                    return Ok(value);
+                }
+            }
+            match &mut waiting {
+                // Looked at once more before the first sleep: what ended in between made no sound for us.
+                None => waiting = Some(Waiting::on(&self.port)?),
+                Some(waiting) => waiting.sleep()?,
+            }
+        }
+    }
+}
+
+/// Sleeping until something changes.
+struct Waiting {
+    ear: Ear,
+    _heard_by: LockFile,
+    retries: u32,
+}
+
+impl Waiting {
+    fn on(port: &Port) -> Result<Self> {
+        let result = (|| {
+            let interface = port.interface();
+            let ear = Ear::new()?;
+            ear.add_record(port.store().path())?;
+            ear.add_node(&interface.node)?;
+            // Read-only: closing it makes no sound on the node.
+            let heard_by = LockFile::open_quiet(&interface.node, interface.node_id, interface.number)?;
+            heard_by.try_lock(Byte::Waiting, Mode::Shared)?;
+            Ok(Self {
+                ear,
+                _heard_by: heard_by,
+                retries: 0,
+            })
+        })();
+        result.map_err(|error: std::io::Error| {
+            log::error!("cannot wait for another user of the card: {error}");
+            Error::SharingViolation
+        })
+    }
+
+    fn sleep(&mut self) -> Result<()> {
+        // A node's closing is heard just before its locks are freed: look again a few times, ever later.
+        let deadline = (self.retries > 0).then(|| Instant::now() + Duration::from_millis(1 << (6 - self.retries)));
+        let mut fds = [entry(self.ear.fd(), libc::POLLIN)];
+        poll(&mut fds, deadline).map_err(|_| Error::NoMemory)?;
+        self.retries = self.retries.saturating_sub(1);
+        if self.ear.listen().closed {
+            self.retries = 6;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,273 @@
+//! This process's access to one interface: the transport with its claim, the engine, the record.
+//!
+//! There is one port per interface and process, shared by all handles and contexts, because the kernel's claim belongs
+//! to one open file. It decides nothing about who may use the card.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use parking_lot::{Mutex, MutexGuard};
+
+use super::registry::Reader;
+use crate::arbiter::locks::{Byte, LockFile, Mode};
+use crate::arbiter::record::MAX_SLOTS;
+use crate::arbiter::store::{Key, Store};
+use crate::ccid::Engine;
+use crate::ccid::interrupt::{Notification, notifications};
+use crate::clock::Moment;
+use crate::error::{Error, Result};
+use crate::fork::PerProcess;
+use crate::usb::{self, Interface, Interrupt, Transport};
+
+/// An interface as this process uses it.
+#[derive(Debug)]
+pub(crate) struct Port {
+    interface: Arc<Interface>,
+    transport: Arc<dyn Transport>,
+    engine: Mutex<Engine>,
+    store: Arc<Store>,
+    slots: u8,
+    /// Our number in the record, while [`Byte::Peer`] of it is locked in `_alive`.
+    peer: u32,
+    _alive: LockFile,
+    claimed: AtomicBool,
+    /// When a use of a card was last written down.
+    touched: AtomicU64,
+}
+
+/// What the interrupt endpoint had to say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Hints {
+    /// Bit n: slot n may have changed.
+    pub(crate) changed: u32,
+    /// Bit n: slot n was empty at some time since the last look.
+    pub(crate) emptied: u32,
+}
+
+#[derive(Debug, Default)]
+struct Ports {
+    open: Mutex<HashMap<Key, Weak<Port>>>,
+    /// Records of the software reader, which no file keeps.
+    simulated: Mutex<HashMap<Key, Arc<Store>>>,
+}
+
+static PORTS: PerProcess<Ports> = PerProcess::new(Ports::default);
+
+/// In a forked child: none of the parent's ports.
+pub(crate) fn forget_after_fork() {
+    PORTS.forget();
+}
+
+impl Port {
+    /// The port of a reader's interface, opened if this process has not got it open.
+    ///
+    /// # Errors
+    /// `NoAccess` without permission for the node or its record, `ReaderUnavailable` if the device has left,
+    /// `ReaderUnsupported` for a descriptor no exchange is possible with, `NoMemory` out of descriptors.
+    pub(crate) fn open(reader: &Reader) -> Result<Arc<Self>> {
+        let key = Key::of(&reader.interface);
+        let mut open = PORTS.get().open.lock();
+        open.retain(|_, port| port.strong_count() > 0);
+        // A record that somebody removed is no longer shared with newcomers: they and we must meet in a new one.
+        if let Some(port) = open
+            .get(&key)
+            .and_then(Weak::upgrade)
+            .filter(|port| !port.store.is_orphaned())
+        {
+            return Ok(port);
+        }
+        let port = Arc::new(Self::new(reader, key)?);
+        open.insert(key, Arc::downgrade(&port));
+        Ok(port)
+    }
+
+    fn new(reader: &Reader, key: Key) -> Result<Self> {
+        let interface = Arc::clone(&reader.interface);
+        let transport = interface.open().map_err(|error| {
+            log::error!("{}: opening {}: {error}", reader.name, interface.node.display());
+            Error::from(error)
+        })?;
+        let engine = Engine::new(&interface).map_err(|error| {
+            log::error!("{}: {error}", reader.name);
+            Error::ReaderUnsupported
+        })?;
+        let slots = reader.slots;
+        let store = Self::record(reader, key, slots)?;
+        let alive =
+            LockFile::open(&interface.node, interface.node_id, interface.number).map_err(|e| access(reader, &e))?;
+        let peer = Self::number(&alive).map_err(|error| access(reader, &error))?;
+        Ok(Self {
+            interface,
+            transport,
+            engine: Mutex::new(engine),
+            store,
+            slots,
+            peer,
+            _alive: alive,
+            claimed: AtomicBool::new(false),
+            touched: AtomicU64::new(0),
+        })
+    }
+
+    fn record(reader: &Reader, key: Key, slots: u8) -> Result<Arc<Store>> {
+        let open = || {
+            Store::open(&reader.interface, reader.index, slots)
+                .map(Arc::new)
+                .map_err(|error| access(reader, &error))
+        };
+        if reader.interface.backend != usb::Backend::Sim {
+            return open();
+        }
+        let mut simulated = PORTS.get().simulated.lock();
+        if let Some(store) = simulated.get(&key) {
+            return Ok(Arc::clone(store));
+        }
+        let store = open()?;
+        simulated.insert(key, Arc::clone(&store));
+        Ok(store)
+    }
+
+    /// A number that no other living peer has.
+    fn number(alive: &LockFile) -> io::Result<u32> {
+        loop {
+            let peer = crate::random::nonzero_u32();
+            if alive.try_lock(Byte::Peer(peer), Mode::Exclusive)? {
+                return Ok(peer);
+            }
+        }
+    }
+
+    /// The interface.
+    pub(crate) fn interface(&self) -> &Arc<Interface> {
+        &self.interface
+    }
+
+    /// Transfers.
+    pub(crate) fn transport(&self) -> &dyn Transport {
+        &*self.transport
+    }
+
+    /// The engine; only under the exchange lock, so never contended for long.
+    pub(crate) fn engine(&self) -> MutexGuard<'_, Engine> {
+        self.engine.lock()
+    }
+
+    /// The record.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Number of slots with an entry in the record.
+    pub(crate) fn slots(&self) -> u8 {
+        self.slots
+    }
+
+    /// This process's number among the peers.
+    pub(crate) fn peer(&self) -> u32 {
+        self.peer
+    }
+
+    /// Whether the claim was ours when last looked at.
+    pub(crate) fn is_claimed(&self) -> bool {
+        self.claimed.load(Ordering::Acquire)
+    }
+
+    /// Notes that the claim is ours, or no longer.
+    pub(crate) fn set_claimed(&self, claimed: bool) {
+        self.claimed.store(claimed, Ordering::Release);
+    }
+
+    /// Whether it is time to write down that a card is in use; `true` at most once a second.
+    pub(crate) fn is_touch_due(&self) -> bool {
+        let now = Moment::now().millis();
+        let due = now.saturating_sub(self.touched.load(Ordering::Relaxed)) >= 1000;
+        if due {
+            self.touched.store(now, Ordering::Relaxed);
+        }
+        due
+    }
+
+    /// Whether changes of a slot are reported by the device itself.
+    pub(crate) fn has_interrupt(&self) -> bool {
+        self.interface.interrupt_in.is_some()
+    }
+
+    /// Collects what the interrupt endpoint reported and keeps one transfer in flight. One cheap system call when
+    /// nothing happened.
+    ///
+    /// # Errors
+    /// [`usb::ErrorKind::Disconnected`] when the device has left.
+    pub(crate) fn reap(&self) -> usb::Result<Hints> {
+        let mut hints = Hints::default();
+        if !self.has_interrupt() || !self.is_claimed() {
+            return self.connected(hints);
+        }
+        let mut buffer = [0; 64];
+        // A device may report as often as it likes; eight messages are more than any has slots to report on.
+        for _ in 0..8 {
+            match self.transport.reap_interrupt(&mut buffer)? {
+                Interrupt::Pending => return Ok(hints),
+                Interrupt::Message(len) => self.hear(buffer.get(..len).unwrap_or_default(), &mut hints),
+                Interrupt::Idle => hints.changed = u32::MAX,
+            }
+            match self.transport.start_interrupt() {
+                Ok(()) => {}
+                Err(error) if error.kind == usb::ErrorKind::Disconnected => return Err(error),
+                Err(error) => {
+                    log::debug!("{}: {error}", self.interface.node.display());
+                    self.set_claimed(error.kind != usb::ErrorKind::Busy && self.is_claimed());
+                    return self.connected(hints);
+                }
+            }
+        }
+        Ok(hints)
+    }
+
+    fn connected(&self, hints: Hints) -> usb::Result<Hints> {
+        if self.transport.is_connected() {
+            return Ok(hints);
+        }
+        Err(usb::Error {
+            kind: usb::ErrorKind::Disconnected,
+            errno: libc::ENODEV,
+            what: "reader",
+        })
+    }
+
+    fn hear(&self, message: &[u8], hints: &mut Hints) {
+        for notification in notifications(message, self.slots.into()) {
+            let change = match notification {
+                Notification::SlotChange(change) => change,
+                Notification::HardwareError { slot, code, .. } => {
+                    log::warn!("{} slot {slot}: hardware error {code}", self.interface.node.display());
+                    hints.changed = u32::MAX;
+                    continue;
+                }
+            };
+            for slot in 0..self.slots.min(MAX_SLOTS) {
+                if change.changed(slot.into()) {
+                    hints.changed |= 1 << slot;
+                }
+                if change.present(slot.into()) == Some(false) {
+                    hints.emptied |= 1 << slot;
+                }
+            }
+        }
+    }
+}
+
+/// What a failure to take part means to the caller.
+pub(crate) fn access(reader: &Reader, error: &io::Error) -> Error {
+    log::error!(
+        "{}: cannot take part in using {}: {error}",
+        reader.name,
+        reader.interface.node.display()
+    );
+    match error.raw_os_error() {
+        Some(libc::ENODEV | libc::ENXIO) => Error::ReaderUnavailable,
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM) => Error::NoMemory,
+        _ => Error::NoAccess,
+    }
+}

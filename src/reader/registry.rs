@@ -1,0 +1,200 @@
+//! Which readers there are and what they are called.
+
+use std::collections::HashMap;
+use std::os::fd::RawFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::name;
+use crate::arbiter::record::MAX_SLOTS;
+use crate::arbiter::store::{self, Key};
+use crate::ccid::Descriptor;
+use crate::fork::PerProcess;
+use crate::usb::sysfs::SnapshotKey;
+use crate::usb::{Backend, Interface, sysfs};
+use crate::{env, sim};
+
+/// One slot of one interface, under the name that callers know it by.
+#[derive(Clone, Debug)]
+pub(crate) struct Reader {
+    /// Its name, as pcsc-lite would make it.
+    pub(crate) name: String,
+    /// The interface.
+    pub(crate) interface: Arc<Interface>,
+    /// Index in the name, shared by the slots of an interface.
+    pub(crate) index: u8,
+    /// Slot number.
+    pub(crate) slot: u8,
+    /// Number of slots of the interface.
+    pub(crate) slots: u8,
+}
+
+/// The readers at one time.
+#[derive(Debug, Default)]
+pub(crate) struct Snapshot {
+    /// In the order in which `SCardListReaders` gives them.
+    pub(crate) readers: Vec<Arc<Reader>>,
+    /// Counts arrivals and departures as seen by this process, from 1 and never 0, as pcsc-lite's `PnP` counter.
+    pub(crate) changes: u16,
+    keys: Vec<(Key, u8)>,
+}
+
+impl Snapshot {
+    /// The reader of this name.
+    pub(crate) fn find(&self, name: &[u8]) -> Option<&Arc<Reader>> {
+        self.readers.iter().find(|reader| reader.name.as_bytes() == name)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Registry {
+    current: Arc<Snapshot>,
+    /// What the bus looked like then; `None` if it has to be looked at again in any case.
+    seen: Option<SnapshotKey>,
+    /// A device was being configured then, and the kernel makes no sound when it is done.
+    settling: bool,
+    simulated: HashMap<Key, u8>,
+}
+
+static REGISTRY: PerProcess<Mutex<Registry>> = PerProcess::new(Mutex::default);
+
+/// In a forked child: nothing is known.
+pub(crate) fn forget_after_fork() {
+    REGISTRY.forget();
+}
+
+/// The readers now. Cheap while nothing was plugged.
+pub(crate) fn readers() -> Arc<Snapshot> {
+    let mut registry = REGISTRY.get().lock();
+    if is_simulated() {
+        registry.scan(sim::interfaces());
+        return Arc::clone(&registry.current);
+    }
+    if !registry
+        .seen
+        .as_ref()
+        .is_some_and(|seen| seen.is_current(Path::new(sysfs::DEV_NODES)))
+    {
+        registry.scan_bus();
+    }
+    Arc::clone(&registry.current)
+}
+
+/// The readers now, looked for anew: something on the bus has changed, perhaps only a permission.
+pub(crate) fn rescan() -> Arc<Snapshot> {
+    REGISTRY.get().lock().seen = None;
+    readers()
+}
+
+/// What to watch for readers that come and go.
+pub(crate) fn bus_paths() -> Vec<PathBuf> {
+    if is_simulated() {
+        sim::bus_path().into_iter().collect()
+    } else {
+        sysfs::watch_paths()
+    }
+}
+
+/// Whether to look again soon without being told.
+pub(crate) fn is_settling() -> bool {
+    REGISTRY.get().lock().settling
+}
+
+/// What else to wait for: events that the software reader has planned.
+pub(crate) fn bus_fd() -> Option<RawFd> {
+    if is_simulated() { sim::wait_fd() } else { None }
+}
+
+/// Whether the software reader stands in for the bus.
+fn is_simulated() -> bool {
+    static CHOSEN: PerProcess<()> = PerProcess::new(|| {
+        if let Some(value) = env::var("WINSCARD_SIM") {
+            sim::builtin_from_env(&value);
+        }
+    });
+    CHOSEN.get();
+    sim::enabled()
+}
+
+impl Registry {
+    fn scan_bus(&mut self) {
+        let key = sysfs::snapshot_key(Path::new(sysfs::DEV_NODES));
+        let found = sysfs::scan();
+        let (usable, refused): (Vec<_>, Vec<_>) = found.interfaces.into_iter().partition(|i| store::may_use(&i.node));
+        for interface in &refused {
+            log::warn!(
+                "{}: no permission for {} (a udev rule or group membership gives it); not listed",
+                name::base_name(interface),
+                interface.node.display()
+            );
+        }
+        self.scan(usable);
+        // A permission may come later without the directory changing: then look again at every call.
+        self.settling = found.settling;
+        self.seen = (refused.is_empty() && !found.settling).then_some(key);
+    }
+
+    fn scan(&mut self, interfaces: Vec<Interface>) {
+        let indices = self.indices(&interfaces);
+        let mut readers = Vec::new();
+        let mut keys = Vec::new();
+        for (interface, index) in interfaces.into_iter().zip(indices) {
+            keys.push((Key::of(&interface), index));
+            let interface = Arc::new(interface);
+            match Descriptor::parse(&interface.class_descriptor) {
+                Ok(descriptor) => list_slots(&mut readers, &interface, index, descriptor.slots()),
+                Err(error) => log::warn!("{}: {error}; not listed", interface.node.display()),
+            }
+        }
+        if keys == self.current.keys && self.current.changes != 0 {
+            return;
+        }
+        let before = &self.current.keys;
+        let moved =
+            keys.iter().filter(|k| !before.contains(k)).count() + before.iter().filter(|k| !keys.contains(k)).count();
+        let changes = match self.current.changes {
+            0 => 1,
+            count => (0..moved).fold(count, |c, _| if c >= i16::MAX.unsigned_abs() { 1 } else { c + 1 }),
+        };
+        readers.sort_by_key(|reader| (reader.index, reader.slot));
+        self.current = Arc::new(Snapshot { readers, changes, keys });
+    }
+
+    fn indices(&mut self, interfaces: &[Interface]) -> Vec<u8> {
+        if interfaces.iter().all(|interface| interface.backend == Backend::Usbfs) {
+            return store::assign_indices(&store::directory(), interfaces);
+        }
+        let keys: Vec<Key> = interfaces.iter().map(Key::of).collect();
+        self.simulated.retain(|key, _| keys.contains(key));
+        for key in &keys {
+            if !self.simulated.contains_key(key) {
+                let free = (0..=u8::MAX).find(|i| !self.simulated.values().any(|taken| taken == i));
+                self.simulated.insert(*key, free.unwrap_or(u8::MAX));
+            }
+        }
+        keys.iter()
+            .map(|key| self.simulated.get(key).copied().unwrap_or(u8::MAX))
+            .collect()
+    }
+}
+
+fn list_slots(readers: &mut Vec<Arc<Reader>>, interface: &Arc<Interface>, index: u8, slots: u16) {
+    let base = name::base_name(interface);
+    if name::is_ignored(&base, env::var("PCSCLITE_FILTER_IGNORE_READER_NAMES").as_deref()) {
+        return;
+    }
+    let base = name::extended(&base, env::var("PCSCLITE_FILTER_EXTEND_READER_NAMES").as_deref());
+    let slots = u8::try_from(slots).unwrap_or(u8::MAX).clamp(1, MAX_SLOTS);
+    for slot in 0..slots {
+        let name = name::full_name(&base, index, slot);
+        readers.push(Arc::new(Reader {
+            name,
+            interface: Arc::clone(interface),
+            index,
+            slot,
+            slots,
+        }));
+    }
+}

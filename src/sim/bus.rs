@@ -1,0 +1,361 @@
+//! The bus of simulated readers: one in a process, made on first use.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::card::Card;
+use super::config::Config;
+use super::counters::{Counters, Message};
+use super::descriptor;
+use super::device::Device;
+use super::fault::Injection;
+use super::options::Spec;
+use super::port::{Event, Port};
+use super::sys::{self, Leaked, Timer};
+use crate::usb::{Backend, Endpoint, Interface, NodeId};
+
+/// The bus; never freed, because a child after fork must be able to leave it as it is.
+static BUS: Leaked<Bus> = Leaked::none();
+/// What `WINSCARD_SIM` asked for.
+static SPEC: Leaked<Spec> = Leaked::none();
+/// Counts the forks this process descends from, as far as they were told.
+static GENERATION: AtomicU64 = AtomicU64::new(0);
+
+#[derive(Debug)]
+struct Bus {
+    /// Touched whenever a reader comes or goes.
+    file: Arc<File>,
+    /// Runs out when the next planned event of any reader is due.
+    timer: Timer,
+    list: Mutex<List>,
+    /// The readers of `WINSCARD_SIM` are plugged in.
+    builtin_done: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct List {
+    ports: Vec<Arc<Port>>,
+    last_address: u16,
+}
+
+impl Bus {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            file: Arc::new(sys::nameless_file(c"winscard-sim-bus")?),
+            timer: Timer::new()?,
+            list: Mutex::default(),
+            builtin_done: AtomicBool::new(false),
+        })
+    }
+
+    /// The bus of this process, with the readers of `WINSCARD_SIM` on it.
+    fn get() -> io::Result<&'static Self> {
+        if BUS.get().is_none() {
+            // Another thread may be faster; then its bus is everybody's.
+            BUS.set(Self::new()?);
+        }
+        let bus = BUS.get().ok_or(io::ErrorKind::NotFound)?;
+        if let Some(spec) = SPEC.get().filter(|_| !bus.builtin_done.swap(true, Ordering::AcqRel)) {
+            bus.plug_builtin(spec)?;
+        }
+        Ok(bus)
+    }
+
+    /// The bus, if there is one or somebody asked for readers on it.
+    fn wanted() -> Option<&'static Self> {
+        if !enabled() {
+            return None;
+        }
+        Self::get()
+            .inspect_err(|error| log::warn!("software reader: no bus: {error}"))
+            .ok()
+    }
+
+    fn list(&self) -> MutexGuard<'_, List> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn plug(&self, config: Config) -> io::Result<Reader> {
+        let node = sys::nameless_file(c"winscard-sim-reader")?;
+        let mut list = self.list();
+        list.last_address = list.last_address.checked_add(1).unwrap_or(1);
+        let interface = interface(&config, &node, list.last_address)?;
+        let port = Port::new(
+            Device::new(config),
+            interface,
+            node,
+            Arc::clone(&self.file),
+            generation(),
+        );
+        let port = Arc::new(port);
+        list.ports.push(Arc::clone(&port));
+        drop(list);
+        sys::touch(&self.file);
+        Ok(Reader { port })
+    }
+
+    fn plug_builtin(&self, spec: &Spec) -> io::Result<()> {
+        for _ in 0..spec.readers {
+            spec.equip(&self.plug(spec.config.clone())?);
+        }
+        let _readers: Vec<Arc<Port>> = self.ports();
+        Ok(())
+    }
+
+    /// The readers still on the bus. Lets happen what is due and sets the timer for what comes next.
+    fn ports(&self) -> Vec<Arc<Port>> {
+        let all = self.list().ports.clone();
+        let mut next: Option<Instant> = None;
+        let mut here = Vec::with_capacity(all.len());
+        let mut gone = Vec::new();
+        for port in all {
+            let Some(state) = port.lock() else { continue };
+            let (connected, event) = (state.is_connected(), state.next_event());
+            drop(state);
+            if connected {
+                next = next.into_iter().chain(event).min();
+                here.push(port);
+            } else {
+                gone.push(port);
+            }
+        }
+        self.list()
+            .ports
+            .retain(|port| !gone.iter().any(|g| Arc::ptr_eq(g, port)));
+        self.timer
+            .set(next.map(|at| at.saturating_duration_since(Instant::now())));
+        here
+    }
+}
+
+/// How often this process was told to [forget](forget_after_fork).
+pub(crate) fn generation() -> u64 {
+    GENERATION.load(Ordering::Acquire)
+}
+
+/// The reader with this node, if it is on the bus.
+pub(crate) fn find(node: NodeId) -> Option<Arc<Port>> {
+    Bus::wanted()?
+        .ports()
+        .into_iter()
+        .find(|port| port.interface.node_id == node)
+}
+
+/// What enumeration would find about a device just plugged in.
+fn interface(config: &Config, node: &File, address: u16) -> io::Result<Interface> {
+    let metadata = node.metadata()?;
+    let endpoint = |address, max_packet_len| {
+        Some(Endpoint {
+            address,
+            max_packet_len,
+        })
+    };
+    let interrupt = endpoint(descriptor::INTERRUPT_IN, descriptor::interrupt_packet_len(config));
+    let bulk_len = config.max_packet_len.clamp(8, 512);
+    Ok(Interface {
+        node: PathBuf::from(format!("/proc/self/fd/{}", node.as_raw_fd())),
+        node_id: NodeId {
+            dev: metadata.dev(),
+            ino: metadata.ino(),
+        },
+        // No real bus has the number 0.
+        bus: 0,
+        address,
+        vendor_id: config.vendor_id,
+        product_id: config.product_id,
+        device_release: config.device_release,
+        number: config.interface_number,
+        class: config.class,
+        protocol: config.protocol,
+        class_descriptor: descriptor::class_descriptor(config),
+        bulk_out: endpoint(descriptor::BULK_OUT, bulk_len),
+        bulk_in: endpoint(descriptor::BULK_IN, bulk_len),
+        interrupt_in: interrupt.filter(|_| config.interrupt),
+        composite: config.composite,
+        manufacturer: config.manufacturer.clone(),
+        product: config.product.clone(),
+        serial: config.serial.clone(),
+        interface_name: config.interface_name.clone(),
+        usb_path: format!("0-{address}:1.{}", config.interface_number),
+        backend: Backend::Sim,
+    })
+}
+
+/// Puts a reader on the bus, without cards.
+///
+/// # Errors
+/// No file descriptor or memory left for its node.
+pub fn plug(config: Config) -> io::Result<Reader> {
+    Bus::get()?.plug(config)
+}
+
+/// The readers on the bus, as enumeration finds them, in the order they were plugged in. Costs next to nothing in a
+/// process that has nothing to do with simulated readers.
+#[must_use]
+pub fn interfaces() -> Vec<Interface> {
+    let ports = Bus::wanted().map(Bus::ports).unwrap_or_default();
+    ports.iter().map(|port| port.interface.clone()).collect()
+}
+
+/// Whether simulated readers play a part in this process: one was asked for or plugged in, or the bus is watched.
+#[must_use]
+pub fn enabled() -> bool {
+    SPEC.get().is_some() || BUS.get().is_some()
+}
+
+/// Plugs in what the value of `WINSCARD_SIM` asks for, once, on first use of the bus. Later calls change nothing, also
+/// after fork, where the child finds the same readers anew. Returns whether there is something to plug in.
+///
+/// The value is `builtin` or `builtin:word=value,…`; words that are not understood are named in the log and skipped:
+///
+/// | word | value |
+/// |---|---|
+/// | `readers` | how many readers, 1 to 16 |
+/// | `slots` | slots of each, 1 to 16 |
+/// | `level` | `character`, `tpdu`, `short` or `extended` |
+/// | `card` | in slot 0: `default` (T=0 and T=1), `t0`, `t1`, `mute` or `none` |
+/// | `insert-after`, `remove-after`, `unplug-after` | time since plugging in: `500ms`, `2s`, a number is milliseconds |
+/// | `interrupt` | `yes` or `no` |
+/// | `packet`, `max-message`, `busy`, `protocols`, `voltages`, `features`, `vid`, `pid` | field of the descriptor, decimal or 0x… |
+/// | `pin` | digits typed at a PIN pad, which the reader then has |
+/// | `latency` | time added to every command |
+pub fn builtin_from_env(value: &str) -> bool {
+    match Spec::parse(value) {
+        Some(spec) => {
+            SPEC.set(spec);
+            true
+        }
+        None => false,
+    }
+}
+
+/// A file whose inotify watchers see `IN_ATTRIB` when a reader comes or goes. Makes the bus if there is none; `None` if
+/// that fails for want of descriptors or memory.
+#[must_use]
+pub fn bus_path() -> Option<PathBuf> {
+    let bus = Bus::get().ok()?;
+    Some(PathBuf::from(format!("/proc/self/fd/{}", bus.file.as_raw_fd())))
+}
+
+/// A descriptor that is readable once an event planned for some reader is due, until [`interfaces`] is called.
+/// For those that wait without having a reader open.
+#[must_use]
+pub fn wait_fd() -> Option<RawFd> {
+    let bus = Bus::get().ok()?;
+    let _readers: Vec<Arc<Port>> = bus.ports();
+    Some(bus.timer.fd())
+}
+
+/// In the child of a fork: leaves the parent's readers to the parent. Transports and handles of before are dead, the bus
+/// is empty (or has the readers of `WINSCARD_SIM` anew). Takes no lock and closes nothing, so it may run in an atfork
+/// handler.
+pub fn forget_after_fork() {
+    GENERATION.fetch_add(1, Ordering::AcqRel);
+    BUS.forget();
+}
+
+/// Handle of a simulated reader. Dropping it leaves the reader on the bus.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    port: Arc<Port>,
+}
+
+impl Reader {
+    /// What enumeration shows of it.
+    #[must_use]
+    pub fn interface(&self) -> &Interface {
+        &self.port.interface
+    }
+
+    /// Takes the reader off the bus.
+    pub fn unplug(&self) {
+        self.port.unplug();
+    }
+
+    /// Whether it is on the bus.
+    #[must_use]
+    pub fn is_plugged(&self) -> bool {
+        self.port.lock().is_some_and(|state| state.is_connected())
+    }
+
+    /// Puts a card into a slot; returns the one that was in it.
+    pub fn insert(&self, slot: u8, card: impl Card + 'static) -> Option<Box<dyn Card>> {
+        self.change(|device| device.insert(slot, Box::new(card)))?
+    }
+
+    /// Takes the card out of a slot.
+    pub fn remove(&self, slot: u8) -> Option<Box<dyn Card>> {
+        self.change(|device| device.remove(slot, Instant::now()))?
+    }
+
+    /// Asks for a misbehaviour: a [`Fault`](super::Fault) once on the next command, or an [`Injection`].
+    pub fn inject(&self, injection: impl Into<Injection>) {
+        let _done: Option<()> = self.change(|device| device.inject(injection.into()));
+    }
+
+    /// Takes back all misbehaviours that have not shown yet.
+    pub fn clear_faults(&self) {
+        let _done: Option<()> = self.change(Device::clear_faults);
+    }
+
+    /// What happened on the wire so far.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.port
+            .lock()
+            .map(|state| state.device.counters())
+            .unwrap_or_default()
+    }
+
+    /// The last messages on the bulk pipes, oldest first.
+    #[must_use]
+    pub fn messages(&self) -> Vec<Message> {
+        self.port
+            .lock()
+            .map(|state| state.device.messages())
+            .unwrap_or_default()
+    }
+
+    /// Puts a card into a slot after a while.
+    pub fn insert_after(&self, after: Duration, slot: u8, card: impl Card + 'static) {
+        self.plan(after, Event::Insert(slot, Box::new(card)));
+    }
+
+    /// Takes the card out of a slot after a while.
+    pub fn remove_after(&self, after: Duration, slot: u8) {
+        self.plan(after, Event::Remove(slot));
+    }
+
+    /// Takes the reader off the bus after a while.
+    pub fn unplug_after(&self, after: Duration) {
+        self.plan(after, Event::Unplug);
+    }
+
+    #[cfg(test)]
+    pub(super) fn port(&self) -> &Port {
+        &self.port
+    }
+
+    fn plan(&self, after: Duration, event: Event) {
+        let Some(at) = Instant::now().checked_add(after) else {
+            return;
+        };
+        self.port.schedule(at, event);
+        if let Some(bus) = BUS.get() {
+            let _readers: Vec<Arc<Port>> = bus.ports();
+        }
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Device) -> T) -> Option<T> {
+        let mut state = self.port.lock()?;
+        let result = change(&mut state.device);
+        self.port.finish(state);
+        Some(result)
+    }
+}
