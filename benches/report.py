@@ -3,7 +3,7 @@
 """report.py FIGURES [README]: the benchmark's lines as a Markdown table, on standard output and between the README's markers."""
 import sys
 
-BEGIN, END = "<!-- benchmark: begin -->", "<!-- benchmark: end -->"
+BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 MEASURES = [
     ("transmit16-inside", "`SCardTransmit` in a transaction, 16-byte answer"),
     ("transmit16-outside", "`SCardTransmit` outside, 16-byte answer"),
