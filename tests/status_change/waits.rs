@@ -26,18 +26,21 @@ fn timeout_0_only_looks() {
 fn a_timeout_is_never_shorter_than_asked_for() {
     alone("waits::a_timeout_is_never_shorter_than_asked_for", || {
         let (context, bench, polled) = (Context::new(), Bench::plug(), Bench::polled());
-        for (states, time) in [
-            (vec![bench.state(0x10)], 200),
+        for (states, milliseconds) in [
+            (vec![bench.state(0x10)], 200_u16),
             (vec![polled.state(0x10)], 200),
             (vec![State::new(PNP, 0)], 200),
             (vec![bench.state(0x10), polled.state(0x10), State::new(PNP, 0)], 500),
         ] {
             let mut states = states;
             let start = Instant::now();
-            assert_eq!(status_change(context.0, time, &mut states), Err(Error::Timeout));
-            let took = start.elapsed();
-            assert!(took >= Duration::from_millis(time), "{took:?} of {time} ms");
-            assert!(took < PATIENCE, "{took:?} of {time} ms");
+            assert_eq!(
+                status_change(context.0, milliseconds.into(), &mut states),
+                Err(Error::Timeout)
+            );
+            let (took, time) = (start.elapsed(), Duration::from_millis(milliseconds.into()));
+            assert!(took >= time, "{took:?} of {time:?}");
+            assert!(took < PATIENCE, "{took:?} of {time:?}");
         }
     });
 }

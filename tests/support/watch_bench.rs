@@ -73,7 +73,13 @@ impl Waiter {
 
     fn is_asleep(&self) -> bool {
         let call = std::fs::read_to_string(format!("/proc/self/task/{}/syscall", self.thread)).unwrap_or_default();
-        call.split(' ').next() == Some(&libc::SYS_ppoll.to_string())
+        let number = call.split(' ').next().and_then(|number| number.parse().ok());
+        // Where `long` has 32 bits, libc has the second way to wait with 64-bit times.
+        #[cfg(target_pointer_width = "32")]
+        let calls = [libc::SYS_ppoll, 414];
+        #[cfg(not(target_pointer_width = "32"))]
+        let calls = [libc::SYS_ppoll];
+        number.is_some_and(|number| calls.contains(&number))
     }
 
     /// The call has not returned.
