@@ -131,6 +131,7 @@ impl Card {
         let reader = context.find_reader(name)?;
         let link = Link::open(&reader)?;
         let token = Self::new_token(&link)?;
+        link.set_token(token);
         let (active, acknowledged) = link.until_free(reader.slot, Error::UnknownReader, |turn| {
             Self::try_connect(turn, &link, token, share, wanted)
         })?;
@@ -304,8 +305,7 @@ impl Card {
             }
             refreshed?;
             self.check_events(turn)?;
-            let mine = turn.card.owner == self.token;
-            turn.transmit(protocol, command, response, mine).map(Attempt::Done)
+            turn.transmit(protocol, command, response).map(Attempt::Done)
         })
     }
 
