@@ -199,7 +199,7 @@ impl Card {
         if share == Share::Exclusive {
             turn.card.owner = token;
         }
-        turn.card.last_use_ms = crate::arbiter::wait::now_ms();
+        turn.card.last_use_ms = crate::clock::boot_millis();
         Ok(Attempt::Done((turn.card.protocol.into(), turn.card.event)))
     }
 

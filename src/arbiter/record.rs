@@ -23,7 +23,7 @@ pub(crate) struct Header {
     pub(crate) claim_peer: u32,
     /// Where the next peer to claim starts counting `bSeq`.
     pub(crate) sequence: u8,
-    /// When the pipes were last used, milliseconds of CLOCK_BOOTTIME.
+    /// When the pipes were last used, coarse monotonic milliseconds.
     pub(crate) last_use_ms: u64,
 }
 
@@ -121,7 +121,7 @@ pub(crate) struct Slot {
     pub(crate) last_removal: u32,
     /// When a handle last used the card, milliseconds of CLOCK_BOOTTIME.
     pub(crate) last_use_ms: u64,
-    /// When the slot was last asked for its status, likewise.
+    /// When the slot was last asked for its status, coarse monotonic milliseconds; 0 to have it asked.
     pub(crate) last_poll_ms: u64,
     /// The card's ATR; empty if there is none.
     pub(crate) atr: Atr,

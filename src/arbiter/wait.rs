@@ -198,20 +198,6 @@ fn timespec(duration: Duration) -> libc::timespec {
     }
 }
 
-/// Milliseconds since boot, suspension included; the clock of everything written into a record.
-pub(crate) fn now_ms() -> u64 {
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `now` is a valid `timespec` for the call's duration.
-    let result = unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut now) };
-    if result != 0 {
-        return 0;
-    }
-    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
-    seconds
-        .saturating_mul(1000)
-        .saturating_add(u64::try_from(now.tv_nsec / 1_000_000).unwrap_or(0))
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {

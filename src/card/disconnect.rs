@@ -4,7 +4,7 @@ use super::{CARDS, Card, Disposition};
 use crate::api::types::DWORD;
 use crate::arbiter::locks::Byte;
 use crate::arbiter::record::CardState;
-use crate::arbiter::wait::now_ms;
+use crate::clock::boot_millis;
 use crate::error::{Error, Result};
 use crate::reader::link::Attempt;
 use crate::reader::power::Reset;
@@ -61,7 +61,7 @@ impl Card {
             turn.ring();
         }
         if turn.card.state == CardState::Powered {
-            turn.card.last_use_ms = now_ms();
+            turn.card.last_use_ms = boot_millis();
         }
         if disposition != Disposition::Leave
             && turn.refresh().is_ok()

@@ -5,15 +5,22 @@ use super::descriptor::ExchangeLevel;
 use super::error::{Error, Result, SlotError};
 use super::exchange::{Answer, Engine};
 use super::message::{Command, IccStatus, chain};
+use crate::clock::Moment;
 use crate::iso7816::apdu::{MAX_COMMAND_LEN, StatusWord};
 use crate::usb;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Blocks in one response; at the smallest message length in the field the longest response takes 1214.
 const MAX_BLOCKS: u32 = 8192;
 
 /// Bytes in one response before it is no response any more.
 const MAX_RESPONSE_LEN: usize = 0x0004_0000;
+
+/// Beginning of a pseudo-APDU that means a feature of the reader (PC/SC part 10): the user may have to act.
+const PPDU: &[u8] = &[0xFF, 0xC2, 0x01];
+
+/// What such a command is given at least.
+const PPDU_TIME: Duration = Duration::from_secs(90);
 
 /// A block's fate.
 enum Block {
@@ -47,16 +54,17 @@ impl Engine {
                     "the reader exchanges single characters (character level)",
                 ));
             }
-            ExchangeLevel::Tpdu | ExchangeLevel::ShortApdu => {
-                self.descriptor.max_payload_len().min(MAX_COMMAND_LEN)
-            }
+            ExchangeLevel::Tpdu | ExchangeLevel::ShortApdu => self.descriptor.max_payload_len().min(MAX_COMMAND_LEN),
             ExchangeLevel::ExtendedApdu => MAX_COMMAND_LEN,
         };
         if command.len() > limit {
             return Err(Error::CommandTooLong);
         }
         let extra = self.quirks.extra_exchange_time.unwrap_or_default();
-        let wait = wait.saturating_add(extra);
+        let mut wait = wait.saturating_add(extra);
+        if command.starts_with(PPDU) {
+            wait = wait.max(PPDU_TIME);
+        }
         let block = self.send_command(transport, slot, command, wait)?;
         self.collect_response(transport, slot, block, response, wait)
     }
@@ -127,7 +135,7 @@ impl Engine {
         response: &mut [u8],
         wait: Duration,
     ) -> Result<usize> {
-        let deadline = Instant::now() + self.timeouts.total;
+        let deadline = Moment::now() + self.timeouts.total;
         let mut total = 0;
         for _ in 0..MAX_BLOCKS {
             let answer = match block {
@@ -142,7 +150,7 @@ impl Engine {
                     Ok(total)
                 };
             }
-            if total > MAX_RESPONSE_LEN || Instant::now() > deadline {
+            if total > MAX_RESPONSE_LEN || Moment::now() > deadline {
                 break;
             }
             block = self.block(transport, slot, chain::NEXT, &[], wait)?;

@@ -50,10 +50,7 @@ impl Error {
         match self {
             Self::Usb(error) => matches!(
                 error.kind,
-                usb::ErrorKind::Timeout
-                    | usb::ErrorKind::Stall
-                    | usb::ErrorKind::Overflow
-                    | usb::ErrorKind::Other
+                usb::ErrorKind::Timeout | usb::ErrorKind::Stall | usb::ErrorKind::Overflow | usb::ErrorKind::Other
             ),
             Self::Timeout | Self::Protocol(_) => true,
             Self::Descriptor(_)

@@ -33,9 +33,7 @@ impl SlotChange<'_> {
     /// Whether a card is in the slot; `None` if the message does not reach that far.
     #[must_use]
     pub fn present(&self, slot: usize) -> Option<bool> {
-        self.states
-            .get(slot / 4)
-            .map(|_| self.bits(slot) & 0x01 != 0)
+        self.states.get(slot / 4).map(|_| self.bits(slot) & 0x01 != 0)
     }
 
     /// Whether the slot changed since the last notification.
@@ -122,10 +120,7 @@ mod tests {
         };
         assert_eq!((change.present(3), change.changed(3)), (Some(true), true));
         assert_eq!((change.present(4), change.changed(4)), (None, false));
-        assert_eq!(
-            (change.present(255), change.changed(usize::MAX)),
-            (None, false)
-        );
+        assert_eq!((change.present(255), change.changed(usize::MAX)), (None, false));
     }
 
     #[test]

@@ -156,12 +156,8 @@ impl Command {
     #[must_use]
     pub fn response_kind(self) -> ResponseKind {
         match self {
-            Self::IccPowerOn(_) | Self::XfrBlock { .. } | Self::Secure { .. } => {
-                ResponseKind::DataBlock
-            }
-            Self::GetParameters | Self::ResetParameters | Self::SetParameters(_) => {
-                ResponseKind::Parameters
-            }
+            Self::IccPowerOn(_) | Self::XfrBlock { .. } | Self::Secure { .. } => ResponseKind::DataBlock,
+            Self::GetParameters | Self::ResetParameters | Self::SetParameters(_) => ResponseKind::Parameters,
             Self::Escape => ResponseKind::Escape,
             Self::SetDataRateAndClockFrequency => ResponseKind::DataRateAndClockFrequency,
             Self::IccPowerOff
@@ -178,18 +174,7 @@ impl Command {
     pub fn header(self, slot: u8, sequence: u8, data_len: u32) -> [u8; HEADER_LEN] {
         let [l0, l1, l2, l3] = data_len.to_le_bytes();
         let [s0, s1, s2] = self.specific();
-        [
-            self.message_type(),
-            l0,
-            l1,
-            l2,
-            l3,
-            slot,
-            sequence,
-            s0,
-            s1,
-            s2,
-        ]
+        [self.message_type(), l0, l1, l2, l3, slot, sequence, s0, s1, s2]
     }
 
     /// Writes the whole message to the start of `buffer` and returns its length, or `None` if it does not fit.
@@ -284,20 +269,7 @@ impl Header {
     /// Decodes the first ten bytes; `None` if there are fewer.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let &[
-            kind,
-            l0,
-            l1,
-            l2,
-            l3,
-            slot,
-            sequence,
-            status,
-            error,
-            specific,
-            ..,
-        ] = bytes
-        else {
+        let &[kind, l0, l1, l2, l3, slot, sequence, status, error, specific, ..] = bytes else {
             return None;
         };
         Some(Self {
@@ -406,11 +378,7 @@ impl Parameters {
             *to = *from;
             len += 1;
         }
-        Self {
-            protocol,
-            bytes,
-            len,
-        }
+        Self { protocol, bytes, len }
     }
 
     /// `abProtocolDataStructure`.

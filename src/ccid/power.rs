@@ -14,11 +14,7 @@ const NOT_EMV: SlotError = SlotError::Vendor(0xBB);
 
 /// The voltages to try in turn, with their bit in bVoltageSupport. 5 V first, as nearly every card takes it at once;
 /// cards of class C or B only stay mute at it and answer at a later one.
-const WALK: [(Voltage, u8); 3] = [
-    (Voltage::V5, 0x01),
-    (Voltage::V1_8, 0x04),
-    (Voltage::V3, 0x02),
-];
+const WALK: [(Voltage, u8); 3] = [(Voltage::V5, 0x01), (Voltage::V1_8, 0x04), (Voltage::V3, 0x02)];
 
 impl Engine {
     /// Powers the card on and returns its ATR; a card that is powered already is reset without losing power (warm
@@ -59,28 +55,17 @@ impl Engine {
 
     /// Tries the voltages that reader and host may choose from, the one that worked last first; with `warm`, no other
     /// on a card that stays powered.
-    fn power_on_walk(
-        &mut self,
-        transport: &dyn usb::Transport,
-        slot: u8,
-        warm: bool,
-    ) -> Result<AtrBytes> {
+    fn power_on_walk(&mut self, transport: &dyn usb::Transport, slot: u8, warm: bool) -> Result<AtrBytes> {
         if self.descriptor.chooses_voltage() {
             return self.power_on_at(transport, slot, Voltage::Automatic);
         }
         let supported = self.descriptor.voltages();
-        let remembered = self
-            .slots
-            .get(usize::from(slot))
-            .and_then(|memory| memory.voltage);
+        let remembered = self.slots.get(usize::from(slot)).and_then(|memory| memory.voltage);
         let others = WALK
             .iter()
             .filter(|(voltage, bit)| supported & bit != 0 && Some(*voltage) != remembered);
         let mut result = Err(Error::Slot(SlotError::Mute));
-        for voltage in remembered
-            .into_iter()
-            .chain(others.map(|(voltage, _)| *voltage))
-        {
+        for voltage in remembered.into_iter().chain(others.map(|(voltage, _)| *voltage)) {
             result = self.power_on_at(transport, slot, voltage);
             match result {
                 Err(Error::Slot(error)) => {
@@ -98,12 +83,7 @@ impl Engine {
         result
     }
 
-    fn power_on_at(
-        &mut self,
-        transport: &dyn usb::Transport,
-        slot: u8,
-        voltage: Voltage,
-    ) -> Result<AtrBytes> {
+    fn power_on_at(&mut self, transport: &dyn usb::Transport, slot: u8, voltage: Voltage) -> Result<AtrBytes> {
         let result = self.power_on_once(transport, slot, voltage);
         if result == Err(Error::Slot(NOT_EMV)) && self.quirks.iso_mode_escape {
             log::debug!("slot {slot}: switching the reader to ISO mode");
@@ -113,12 +93,7 @@ impl Engine {
         result
     }
 
-    fn power_on_once(
-        &mut self,
-        transport: &dyn usb::Transport,
-        slot: u8,
-        voltage: Voltage,
-    ) -> Result<AtrBytes> {
+    fn power_on_once(&mut self, transport: &dyn usb::Transport, slot: u8, voltage: Voltage) -> Result<AtrBytes> {
         let wait = self.timeouts.power_on;
         let answer = self.exchange(transport, slot, Command::IccPowerOn(voltage), &[], wait)?;
         if let Some(error) = answer.header.slot_error() {

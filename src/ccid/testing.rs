@@ -1,11 +1,6 @@
 //! A scripted reader at the level of USB packets, for the tests of this module.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use super::exchange::{Engine, Timeouts};
 use crate::usb::{self, ControlRequest, ErrorKind, Interrupt, InterruptWait, Transport};
@@ -74,15 +69,7 @@ impl Sent {
 }
 
 /// Any message from the reader.
-pub(super) fn frame(
-    kind: u8,
-    slot: u8,
-    sequence: u8,
-    status: u8,
-    error: u8,
-    last: u8,
-    data: &[u8],
-) -> Vec<u8> {
+pub(super) fn frame(kind: u8, slot: u8, sequence: u8, status: u8, error: u8, last: u8, data: &[u8]) -> Vec<u8> {
     let [l0, l1, l2, l3] = u32::try_from(data.len()).unwrap().to_le_bytes();
     let header = [kind, l0, l1, l2, l3, slot, sequence, status, error, last];
     [&header[..], data].concat()
@@ -179,9 +166,7 @@ impl Reader {
             if sent.kind != kind {
                 return polite(sent);
             }
-            answers
-                .pop_front()
-                .map_or_else(|| polite(sent), |answer| answer(sent))
+            answers.pop_front().map_or_else(|| polite(sent), |answer| answer(sent))
         })
     }
 
@@ -225,13 +210,7 @@ impl Reader {
     pub(super) fn sent(&self) -> Vec<Sent> {
         let calls = self.calls().into_iter();
         calls
-            .filter_map(|call| {
-                if let Call::Out(sent) = call {
-                    Some(sent)
-                } else {
-                    None
-                }
-            })
+            .filter_map(|call| if let Call::Out(sent) = call { Some(sent) } else { None })
             .collect()
     }
 

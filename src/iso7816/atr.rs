@@ -120,10 +120,7 @@ impl Iterator for Groups<'_> {
             protocol: self.protocol,
         };
         self.protocol = group.td.map(|td| td & 0x0F);
-        self.indicator = group
-            .td
-            .map(|td| td >> 4)
-            .filter(|indicator| *indicator != 0);
+        self.indicator = group.td.map(|td| td >> 4).filter(|indicator| *indicator != 0);
         Some(group)
     }
 }
@@ -245,9 +242,7 @@ impl Atr {
     }
 
     fn group(&self, number: usize) -> Group {
-        self.groups()
-            .nth(number.wrapping_sub(1))
-            .unwrap_or_default()
+        self.groups().nth(number.wrapping_sub(1)).unwrap_or_default()
     }
 
     /// TA1: Fi and Di the card can take; `None` means 11.
@@ -287,22 +282,15 @@ impl Atr {
     /// Numbers of all protocols offered, in order; T=15 is none.
     pub fn protocols(&self) -> impl Iterator<Item = u8> + '_ {
         let implied = self.group(1).td.is_none().then_some(0);
-        let named = self
-            .groups()
-            .filter_map(|group| group.td.map(|td| td & 0x0F));
-        implied
-            .into_iter()
-            .chain(named)
-            .filter(|number| *number != 15)
+        let named = self.groups().filter_map(|group| group.td.map(|td| td & 0x0F));
+        implied.into_iter().chain(named).filter(|number| *number != 15)
     }
 
     /// Number of the protocol in use after reset if nobody negotiates: TA2's, else the first offered.
     #[must_use]
     pub fn default_protocol(&self) -> u8 {
-        self.specific_mode().map_or_else(
-            || self.protocols().next().unwrap_or(0),
-            |mode| mode.protocol,
-        )
+        self.specific_mode()
+            .map_or_else(|| self.protocols().next().unwrap_or(0), |mode| mode.protocol)
     }
 
     /// The first of the bytes that `which` picks out of the groups specific to `protocol` (i > 2).
@@ -335,11 +323,10 @@ impl Atr {
     /// The first TAi for T=15.
     #[must_use]
     pub fn global_indicator(&self) -> Option<GlobalIndicator> {
-        self.first_specific(15, |group| group.ta)
-            .map(|ta| GlobalIndicator {
-                clock_stop: ta >> 6,
-                classes: ta & 0x3F,
-            })
+        self.first_specific(15, |group| group.ta).map(|ta| GlobalIndicator {
+            clock_stop: ta >> 6,
+            classes: ta & 0x3F,
+        })
     }
 
     fn historical_end(&self) -> usize {

@@ -41,10 +41,14 @@ impl Turn<'_> {
             if let Err(error) = port.transport().start_interrupt() {
                 log::debug!("{}: {error}", port.interface().node.display());
             }
-            if (first || !from_living)
-                && let Err(error) = engine.warm_up(port.transport())
-            {
-                log::info!("{}: first status: {error}", port.interface().node.display());
+            let contact = match self.header.busy.checked_sub(1) {
+                // Its command may still be on its way, in either direction.
+                Some(slot) => engine.resynchronise(port.transport(), slot).map(|_| ()),
+                None if first || !from_living => engine.warm_up(port.transport()),
+                None => Ok(()),
+            };
+            if let Err(error) = contact {
+                log::info!("{}: first contact: {error}", port.interface().node.display());
             }
         }
         self.card.last_poll_ms = 0;

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::{Mutex, MutexGuard};
@@ -16,6 +16,7 @@ use crate::arbiter::record::MAX_SLOTS;
 use crate::arbiter::store::{Key, Store};
 use crate::ccid::Engine;
 use crate::ccid::interrupt::{Notification, notifications};
+use crate::clock::Moment;
 use crate::error::{Error, Result};
 use crate::fork::PerProcess;
 use crate::usb::{self, Interface, Interrupt, Transport};
@@ -32,6 +33,8 @@ pub(crate) struct Port {
     peer: u32,
     _alive: LockFile,
     claimed: AtomicBool,
+    /// When a use of a card was last written down.
+    touched: AtomicU64,
 }
 
 /// What the interrupt endpoint had to say.
@@ -104,6 +107,7 @@ impl Port {
             peer,
             _alive: alive,
             claimed: AtomicBool::new(false),
+            touched: AtomicU64::new(0),
         })
     }
 
@@ -173,6 +177,16 @@ impl Port {
     /// Notes that the claim is ours, or no longer.
     pub(crate) fn set_claimed(&self, claimed: bool) {
         self.claimed.store(claimed, Ordering::Release);
+    }
+
+    /// Whether it is time to write down that a card is in use; `true` at most once a second.
+    pub(crate) fn is_touch_due(&self) -> bool {
+        let now = Moment::now().millis();
+        let due = now.saturating_sub(self.touched.load(Ordering::Relaxed)) >= 1000;
+        if due {
+            self.touched.store(now, Ordering::Relaxed);
+        }
+        due
     }
 
     /// Whether changes of a slot are reported by the device itself.

@@ -2,8 +2,8 @@
 
 use super::turn::Turn;
 use crate::arbiter::record::{Atr, CardState};
-use crate::arbiter::wait::now_ms;
 use crate::ccid;
+use crate::clock::boot_millis;
 use crate::error::{Error, Result};
 
 /// A powered card that no handle uses is taken to be switched off after this time (pcsc-lite's grace period).
@@ -40,7 +40,7 @@ impl Turn<'_> {
             Ok(atr) => {
                 self.card.atr = Atr::new(atr.as_slice());
                 self.card.state = CardState::Powered;
-                self.card.last_use_ms = now_ms();
+                self.card.last_use_ms = boot_millis();
                 Ok(())
             }
             Err(ccid::Error::NoCard) => {
@@ -133,7 +133,7 @@ impl Turn<'_> {
     /// `NoAccess` if locks cannot be looked at.
     pub(crate) fn settle_left_alone(&mut self) -> Result<()> {
         let left_alone = self.card.state == CardState::Powered
-            && now_ms().saturating_sub(self.card.last_use_ms) > LEFT_ALONE_MS
+            && boot_millis().saturating_sub(self.card.last_use_ms) > LEFT_ALONE_MS
             && self.others()?.is_none();
         if left_alone {
             self.power_down();

@@ -21,8 +21,6 @@ const T1: u8 = 2;
 const RAW: u8 = 4;
 /// For exchanges before a protocol is chosen, and for cards whose ATR says nothing sensible.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
-/// For transparent commands through a contactless reader or PIN pad (`FF C2 01`), which may wait for a person.
-const PPDU_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// The protocols a caller would accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,10 +194,7 @@ impl Turn<'_> {
         if matches!(self.card.state, CardState::Dormant | CardState::Unpowered) {
             return Err(Error::NotTransacted);
         }
-        let timeout = match command {
-            [0xFF, 0xC2, 0x01, ..] => PPDU_TIMEOUT,
-            _ => LinkData::decode(&self.card.link).timeout,
-        };
+        let timeout = LinkData::decode(&self.card.link).timeout;
         let mut result = self.send(command, response, timeout, mine);
         if matches!(result, Err(ccid::Error::Usb(error)) if error.kind == usb::ErrorKind::Busy) {
             // The claim was lost without a word in the record; nothing was sent yet.

@@ -4,8 +4,8 @@ use super::port::Hints;
 use super::turn::Turn;
 use crate::arbiter::locks::Byte;
 use crate::arbiter::record::CardState;
-use crate::arbiter::wait::now_ms;
 use crate::ccid::message::IccStatus;
+use crate::clock::Moment;
 use crate::error::{Error, Result};
 
 /// A reader that cannot report changes by itself is asked at most this often.
@@ -24,7 +24,8 @@ impl Turn<'_> {
         let doubtful = (self.hints.changed | self.hints.emptied) & bit != 0
             || matches!(self.card.state, CardState::Unknown | CardState::Failed)
             || self.card.last_poll_ms == 0
-            || (!self.port().has_interrupt() && now_ms().saturating_sub(self.card.last_poll_ms) >= POLL_INTERVAL_MS);
+            || (!self.port().has_interrupt()
+                && Moment::now().millis().saturating_sub(self.card.last_poll_ms) >= POLL_INTERVAL_MS);
         if doubtful { self.ask() } else { Ok(()) }
     }
 
@@ -47,7 +48,7 @@ impl Turn<'_> {
     pub(crate) fn is_busy_elsewhere(&self) -> bool {
         !self.port().is_claimed()
             && self.header.claim_peer != 0
-            && now_ms().saturating_sub(self.header.last_use_ms) < HANDOVER_IDLE_MS
+            && Moment::now().millis().saturating_sub(self.header.last_use_ms) < HANDOVER_IDLE_MS
             && self.card_written.is_some()
             && self.is_known()
     }
@@ -72,7 +73,7 @@ impl Turn<'_> {
         self.hints = Hints::default();
         match status {
             Ok(icc) => {
-                self.card.last_poll_ms = now_ms().max(1);
+                self.card.last_poll_ms = Moment::now().millis().max(1);
                 self.conclude(icc, emptied);
                 Ok(())
             }

@@ -9,8 +9,8 @@ use super::link::{Gone, Link};
 use super::port::{Hints, Port};
 use crate::arbiter::locks::{Byte, Mode};
 use crate::arbiter::record::{CardState, Header, Slot};
-use crate::arbiter::wait::now_ms;
 use crate::ccid::Engine;
+use crate::clock::{Moment, boot_millis};
 use crate::error::{Error, Result};
 use crate::usb;
 
@@ -75,7 +75,7 @@ impl<'a> Turn<'a> {
             slot,
             header: header.unwrap_or_default(),
             header_written: header.unwrap_or_default(),
-            card: card.unwrap_or_else(|| Slot::fresh(now_ms())),
+            card: card.unwrap_or_else(|| Slot::fresh(boot_millis())),
             card_written: card,
             hints: Hints::default(),
             active: false,
@@ -180,7 +180,7 @@ impl<'a> Turn<'a> {
         if resynced {
             self.distrust();
         }
-        let now = now_ms();
+        let now = Moment::now().millis();
         if now.saturating_sub(self.header.last_use_ms) >= USE_GRAIN_MS {
             self.header.last_use_ms = now;
         }
@@ -189,7 +189,7 @@ impl<'a> Turn<'a> {
 
     fn mark(&mut self, busy: u8) {
         self.header.busy = busy;
-        self.header.last_use_ms = now_ms();
+        self.header.last_use_ms = Moment::now().millis();
         self.port().store().write_header(&self.header);
         self.header_written = self.header;
     }
@@ -248,9 +248,8 @@ impl<'a> Turn<'a> {
 
     /// Notes that the card was used now. Written at most once a second, so that it costs nothing per command.
     pub(crate) fn touch(&mut self) {
-        let now = now_ms();
-        if now.saturating_sub(self.card.last_use_ms) >= 1000 {
-            self.card.last_use_ms = now;
+        if self.port().is_touch_due() {
+            self.card.last_use_ms = boot_millis();
         }
     }
 }

@@ -6,16 +6,16 @@
 //! Documented liberties: Escape answers with the bytes it was sent; T0APDU and SetDataRateAndClockFrequency are accepted
 //! and change nothing; PIN modification is refused.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::card::Card;
 use super::config::{Config, Level};
 use super::counters::{Counters, Log, Message};
 use super::descriptor;
 use super::fault::{Fault, Faults, Injection};
-use super::pipe::{self, Assembler, Queue, Received, Transfer};
+use super::pipe::{Assembler, Queue, Received};
 use super::slot::{HalfAbort, Reply, Slot};
-use super::wire::{Answer, Command, HEADER_LEN, IccStatus, Outcome, error, kind};
+use super::wire::{Command, error, kind};
 use crate::usb::ControlRequest;
 
 pub use super::pipe::In;
@@ -34,16 +34,16 @@ pub enum Out {
 /// A simulated reader.
 #[derive(Debug)]
 pub struct Device {
-    config: Config,
-    slots: Vec<Slot>,
+    pub(super) config: Config,
+    pub(super) slots: Vec<Slot>,
     assembler: Assembler,
-    queue: Queue,
+    pub(super) queue: Queue,
     out_halted: bool,
     faults: Faults,
-    log: Log,
+    pub(super) log: Log,
     /// Messages for the interrupt endpoint that nothing in the slots explains.
     strays: Vec<Vec<u8>>,
-    last_answer: Option<Vec<u8>>,
+    pub(super) last_answer: Option<Vec<u8>>,
     gone: bool,
 }
 
@@ -98,9 +98,7 @@ impl Device {
     /// Whether there is a card in a slot.
     #[must_use]
     pub fn has_card(&self, slot: u8) -> bool {
-        self.slots
-            .get(usize::from(slot))
-            .is_some_and(|s| s.card.is_some())
+        self.slots.get(usize::from(slot)).is_some_and(|s| s.card.is_some())
     }
 
     /// Asks for a misbehaviour.
@@ -131,11 +129,7 @@ impl Device {
 
     /// One packet on the bulk OUT endpoint.
     pub fn bulk_out(&mut self, packet: &[u8], now: Instant) -> Out {
-        if self.assembler.is_idle()
-            && packet
-                .first()
-                .is_some_and(|&kind| self.faults.take_stall_out(kind))
-        {
+        if self.assembler.is_idle() && packet.first().is_some_and(|&kind| self.faults.take_stall_out(kind)) {
             self.out_halted = true;
         }
         if self.out_halted {
@@ -145,10 +139,7 @@ impl Device {
             return Out::Nak;
         }
         let longest = usize::try_from(self.config.max_message_len).unwrap_or(usize::MAX);
-        match self
-            .assembler
-            .packet(packet, self.config.packet_len(), longest)
-        {
+        match self.assembler.packet(packet, self.config.packet_len(), longest) {
             Received::Nothing => {}
             Received::Message(bytes) => self.command(&bytes, true, now),
             Received::BadLength(bytes) => self.command(&bytes, false, now),
@@ -184,8 +175,7 @@ impl Device {
     /// Whether the interrupt endpoint has something to send.
     #[must_use]
     pub fn has_interrupt(&self) -> bool {
-        self.config.interrupt
-            && (!self.strays.is_empty() || self.slots.iter().any(|slot| slot.changed))
+        self.config.interrupt && (!self.strays.is_empty() || self.slots.iter().any(|slot| slot.changed))
     }
 
     /// A control request; `None` is STALL. Data to the device is never needed.
@@ -282,6 +272,11 @@ impl Device {
             return;
         };
         let faults = self.faults.take(command.kind);
+        for fault in &faults {
+            if let Fault::Interrupt(bytes) = fault {
+                self.strays.push(bytes.clone());
+            }
+        }
         if faults.contains(&Fault::Lost) {
             return;
         }
@@ -323,8 +318,7 @@ impl Device {
         if matches!(slot.half_abort, Some(HalfAbort::Control(_))) {
             return Some(Reply::failed(error::ABORTED));
         }
-        if busy.contains(&command.slot) || busy.len() >= usize::from(self.config.busy_slots.max(1))
-        {
+        if busy.contains(&command.slot) || busy.len() >= usize::from(self.config.busy_slots.max(1)) {
             return Some(Reply::failed(error::SLOT_BUSY));
         }
         let config = &self.config;
@@ -352,14 +346,10 @@ impl Device {
             kind::SET_PARAMETERS => slot.set_parameters(config, command),
             kind::ESCAPE => Reply::data(command.data.clone()),
             kind::ICC_CLOCK => slot.clock(config, command),
-            kind::T0_APDU if matches!(config.level, Level::ShortApdu | Level::ExtendedApdu) => {
-                slot.status()
-            }
+            kind::T0_APDU if matches!(config.level, Level::ShortApdu | Level::ExtendedApdu) => slot.status(),
             kind::SECURE => slot.secure(config, command),
             kind::MECHANICAL => slot.mechanical(config, command),
-            kind::SET_DATA_RATE_AND_CLOCK if command.data.len() == 8 => {
-                Reply::data(command.data.clone())
-            }
+            kind::SET_DATA_RATE_AND_CLOCK if command.data.len() == 8 => Reply::data(command.data.clone()),
             kind::SET_DATA_RATE_AND_CLOCK => Reply::failed(error::BAD_LENGTH),
             _ => Reply::failed(error::NOT_SUPPORTED),
         })
@@ -381,152 +371,6 @@ impl Device {
                 slot.half_abort = Some(HalfAbort::Bulk(command.seq));
                 None
             }
-        }
-    }
-
-    /// Puts the answer, with what precedes and spoils it, on the bulk IN pipe.
-    fn answer(&mut self, now: Instant, command: &Command, reply: Reply, faults: &[Fault]) {
-        let icc = self
-            .slots
-            .get(usize::from(command.slot))
-            .map_or(IccStatus::Absent, Slot::icc_status);
-        let mut answer = Answer {
-            kind: command.answer_kind(),
-            slot: command.slot,
-            seq: command.seq,
-            icc,
-            outcome: Outcome::Done,
-            specific: 0,
-            data: Vec::new(),
-        };
-        if faults.contains(&Fault::StaleAnswer) {
-            let stale = self.last_answer.clone().unwrap_or_else(|| {
-                Answer {
-                    seq: command.seq.wrapping_sub(1),
-                    ..answer.clone()
-                }
-                .encode()
-            });
-            self.send(now, command, &stale, &[]);
-        }
-        let mut at = now + self.config.latency;
-        for (wait, multiplier) in self.extensions(reply.delay, faults) {
-            at += wait;
-            answer.outcome = Outcome::TimeExtension(multiplier);
-            let bytes = answer.encode();
-            self.send(at, command, &bytes, &[]);
-        }
-        for fault in faults {
-            if let Fault::TimeExtension { every: delay, .. } | Fault::Delay(delay) = fault {
-                at += *delay;
-            }
-        }
-        at = at.max(now + self.config.latency + reply.delay);
-        answer.outcome = reply.error.map_or(Outcome::Done, Outcome::Failed);
-        answer.specific = reply.specific;
-        answer.data = reply.data;
-        let mut bytes = answer.encode();
-        self.last_answer = Some(bytes.clone());
-        spoil(&mut bytes, faults);
-        if !faults.contains(&Fault::Silence) {
-            self.send(at, command, &bytes, faults);
-        }
-    }
-
-    /// The time extensions to ask for, each with the time since the one before.
-    fn extensions(&self, delay: Duration, faults: &[Fault]) -> Vec<(Duration, u8)> {
-        let mut extensions = Vec::new();
-        if let Some(every) = self
-            .config
-            .time_extension_every
-            .filter(|every| !every.is_zero())
-        {
-            let count = delay.as_millis().saturating_sub(1) / every.as_millis().max(1);
-            extensions.extend(std::iter::repeat_n(
-                (every, 1),
-                usize::try_from(count).unwrap_or(0).min(1000),
-            ));
-        }
-        for fault in faults {
-            if let Fault::TimeExtension {
-                count,
-                multiplier,
-                every,
-            } = fault
-            {
-                extensions.extend(std::iter::repeat_n(
-                    (*every, *multiplier),
-                    usize::from(*count),
-                ));
-            }
-        }
-        extensions
-    }
-
-    fn send(&mut self, ready_at: Instant, command: &Command, bytes: &[u8], faults: &[Fault]) {
-        self.log.answer(bytes);
-        let len = self.config.packet_len();
-        let zlp = !faults.contains(&Fault::MissingZlp);
-        let split = faults.iter().find_map(|f| {
-            if let Fault::SplitAnswer(at) = f {
-                Some(*at)
-            } else {
-                None
-            }
-        });
-        let (first, second) = bytes
-            .split_at_checked(split.unwrap_or(0))
-            .unwrap_or((&[], bytes));
-        let mut packets = pipe::packets(first, len, zlp);
-        packets.extend(pipe::packets(second, len, zlp));
-        if faults.contains(&Fault::Babble) {
-            if let Some(last) = packets.back_mut() {
-                last.resize(len + HEADER_LEN, 0xEE);
-            }
-        }
-        if faults.contains(&Fault::ZlpBefore) {
-            packets.push_front(Vec::new());
-        }
-        if faults.contains(&Fault::ZlpAfter) {
-            packets.push_back(Vec::new());
-        }
-        let halt = faults.contains(&Fault::StallIn);
-        self.queue.push(Transfer {
-            ready_at,
-            packets,
-            halt,
-            command: command.clone(),
-        });
-    }
-}
-
-/// Changes header bytes of an answer as the faults say.
-fn spoil(bytes: &mut [u8], faults: &[Fault]) {
-    let Some(
-        &mut [
-            ref mut kind,
-            ref mut a,
-            ref mut b,
-            ref mut c,
-            ref mut d,
-            ref mut slot,
-            ref mut seq,
-            ..,
-        ],
-    ) = bytes.first_chunk_mut::<HEADER_LEN>()
-    else {
-        return;
-    };
-    for fault in faults {
-        if let Fault::WrongType(wrong) = fault {
-            *kind = *wrong;
-        } else if let Fault::WrongLength(by) = fault {
-            let length = u32::from_le_bytes([*a, *b, *c, *d]).wrapping_add_signed(*by);
-            [*a, *b, *c, *d] = length.to_le_bytes();
-        } else if *fault == Fault::WrongSequence {
-            *seq = seq.wrapping_add(1);
-        } else if *fault == Fault::WrongSlot {
-            *slot = slot.wrapping_add(1);
         }
     }
 }

@@ -18,33 +18,21 @@ fn blocks(reader: &Reader) -> Vec<(u8, usize)> {
 fn long_command_goes_out_in_blocks_that_say_where_they_are() {
     let reader = Reader::script(
         0x6F,
-        vec![
-            |sent| sent.chained(0x10, &[]),
-            |sent| sent.chained(0x10, &[]),
-            |sent| sent.data(OK),
-        ],
+        vec![|sent| sent.chained(0x10, &[]), |sent| sent.chained(0x10, &[]), |sent| {
+            sent.data(OK)
+        }],
     );
     let command: Vec<u8> = (0..130).collect();
-    assert_eq!(
-        transmit(&mut engine(EXTENDED, 64), &reader, &command),
-        Ok(OK.to_vec())
-    );
+    assert_eq!(transmit(&mut engine(EXTENDED, 64), &reader, &command), Ok(OK.to_vec()));
     assert_eq!(blocks(&reader), [(1, 54), (3, 54), (2, 22)]);
-    let sent: Vec<u8> = reader
-        .sent()
-        .into_iter()
-        .flat_map(|sent| sent.data)
-        .collect();
+    let sent: Vec<u8> = reader.sent().into_iter().flat_map(|sent| sent.data).collect();
     assert_eq!(sent, command);
 }
 
 #[test]
 fn command_of_two_blocks_has_no_middle() {
     let reader = Reader::script(0x6F, vec![|sent| sent.data(&[]), |sent| sent.data(OK)]);
-    assert_eq!(
-        transmit(&mut engine(EXTENDED, 64), &reader, &[1; 108]),
-        Ok(OK.to_vec())
-    );
+    assert_eq!(transmit(&mut engine(EXTENDED, 64), &reader, &[1; 108]), Ok(OK.to_vec()));
     assert_eq!(blocks(&reader), [(1, 54), (2, 54)]);
 }
 
@@ -88,10 +76,7 @@ fn chained_response_is_asked_for_and_put_together() {
         ],
     );
     let expected = [&[1; 20][..], &[2; 20], &[3, 0x90, 0x00]].concat();
-    assert_eq!(
-        transmit(&mut engine(EXTENDED, 271), &reader, COMMAND),
-        Ok(expected)
-    );
+    assert_eq!(transmit(&mut engine(EXTENDED, 271), &reader, COMMAND), Ok(expected));
     assert_eq!(blocks(&reader), [(0, 5), (0x10, 0), (0x10, 0)]);
 }
 
@@ -100,9 +85,7 @@ fn chained_response_is_honoured_at_every_level() {
     for level in [TPDU, SHORT, EXTENDED] {
         let reader = Reader::script(
             0x6F,
-            vec![|sent| sent.chained(1, &[1; 128]), |sent| {
-                sent.chained(2, OK)
-            }],
+            vec![|sent| sent.chained(1, &[1; 128]), |sent| sent.chained(2, OK)],
         );
         let expected = [&[1; 128][..], OK].concat();
         assert_eq!(
@@ -116,23 +99,14 @@ fn chained_response_is_honoured_at_every_level() {
 #[test]
 fn request_for_the_next_part_is_noise_below_extended_level() {
     let reader = Reader::script(0x6F, vec![|sent| sent.chained(0x10, OK)]);
-    assert_eq!(
-        transmit(&mut engine(TPDU, 271), &reader, COMMAND),
-        Ok(OK.to_vec())
-    );
+    assert_eq!(transmit(&mut engine(TPDU, 271), &reader, COMMAND), Ok(OK.to_vec()));
     assert_eq!(blocks(&reader).len(), 1);
 }
 
 #[test]
 fn empty_block_after_a_whole_command_is_asked_on() {
-    let reader = Reader::script(
-        0x6F,
-        vec![|sent| sent.chained(0x10, &[]), |sent| sent.chained(2, OK)],
-    );
-    assert_eq!(
-        transmit(&mut engine(EXTENDED, 271), &reader, COMMAND),
-        Ok(OK.to_vec())
-    );
+    let reader = Reader::script(0x6F, vec![|sent| sent.chained(0x10, &[]), |sent| sent.chained(2, OK)]);
+    assert_eq!(transmit(&mut engine(EXTENDED, 271), &reader, COMMAND), Ok(OK.to_vec()));
 }
 
 #[test]
@@ -201,10 +175,7 @@ fn longest_response_comes_through() {
     let mut response = vec![0; 65_538];
     let mut engine = engine(EXTENDED, 522);
     engine.set_timeouts(super::super::Timeouts::default());
-    assert_eq!(
-        engine.transmit(&reader, 0, COMMAND, &mut response, WAIT),
-        Ok(65_538)
-    );
+    assert_eq!(engine.transmit(&reader, 0, COMMAND, &mut response, WAIT), Ok(65_538));
     assert!(response.iter().all(|byte| *byte == 8));
 }
 
@@ -213,10 +184,7 @@ fn command_longer_than_a_message_is_refused_below_extended_level() {
     for level in [TPDU, SHORT] {
         let reader = Reader::new(polite);
         let mut engine = engine(level, 271);
-        assert_eq!(
-            transmit(&mut engine, &reader, &[0; 262]),
-            Err(Error::CommandTooLong)
-        );
+        assert_eq!(transmit(&mut engine, &reader, &[0; 262]), Err(Error::CommandTooLong));
         assert_eq!(reader.kinds(), []);
         assert!(transmit(&mut engine, &reader, &[0; 261]).is_ok());
     }
@@ -227,10 +195,7 @@ fn message_length_263_means_270() {
     let reader = Reader::new(polite);
     let mut engine = engine(TPDU, 263);
     assert!(transmit(&mut engine, &reader, &[0; 260]).is_ok());
-    assert_eq!(
-        transmit(&mut engine, &reader, &[0; 261]),
-        Err(Error::CommandTooLong)
-    );
+    assert_eq!(transmit(&mut engine, &reader, &[0; 261]), Err(Error::CommandTooLong));
 }
 
 #[test]
@@ -270,10 +235,7 @@ fn tpdu_goes_out_verbatim() {
 fn sw_61_and_6c_are_the_callers_business() {
     for word in [[0x61, 0x10], [0x6C, 0x10]] {
         let reader = Reader::new(move |sent| sent.data(&word));
-        assert_eq!(
-            transmit(&mut engine(TPDU, 271), &reader, COMMAND),
-            Ok(word.to_vec())
-        );
+        assert_eq!(transmit(&mut engine(TPDU, 271), &reader, COMMAND), Ok(word.to_vec()));
         assert_eq!(reader.kinds(), [0x6F]);
     }
 }
@@ -282,19 +244,11 @@ fn sw_61_and_6c_are_the_callers_business() {
 fn cancelled_and_overdue_pin_entry_become_status_words() {
     let reader = Reader::script(
         0x6F,
-        vec![|sent| sent.status(0x40, 0xEF), |sent| {
-            sent.status(0x40, 0xF0)
-        }],
+        vec![|sent| sent.status(0x40, 0xEF), |sent| sent.status(0x40, 0xF0)],
     );
     let mut engine = engine(SHORT, 271);
-    assert_eq!(
-        transmit(&mut engine, &reader, COMMAND),
-        Ok(vec![0x64, 0x01])
-    );
-    assert_eq!(
-        transmit(&mut engine, &reader, COMMAND),
-        Ok(vec![0x64, 0x00])
-    );
+    assert_eq!(transmit(&mut engine, &reader, COMMAND), Ok(vec![0x64, 0x01]));
+    assert_eq!(transmit(&mut engine, &reader, COMMAND), Ok(vec![0x64, 0x00]));
 }
 
 #[test]
@@ -315,21 +269,39 @@ fn mute_and_absent_is_no_card() {
         Err(Error::Slot(SlotError::Mute))
     );
     assert_eq!(transmit(&mut engine, &reader, COMMAND), Err(Error::NoCard));
-    assert_eq!(
-        transmit(&mut engine, &reader, COMMAND),
-        Err(Error::CardInactive)
+    assert_eq!(transmit(&mut engine, &reader, COMMAND), Err(Error::CardInactive));
+}
+
+#[test]
+fn feature_pseudo_apdu_is_given_the_user_time() {
+    let reader = Reader::new(polite);
+    let mut engine = engine(SHORT, 271);
+    engine.set_timeouts(super::super::Timeouts::default());
+    transmit(&mut engine, &reader, &[0xFF, 0xC2, 0x01, 0x06, 0x00]).unwrap();
+    transmit(&mut engine, &reader, &[0xFF, 0xC2]).unwrap();
+    let waits = reader.waits();
+    assert!(
+        waits[0] > std::time::Duration::from_secs(89) && waits[1] <= WAIT,
+        "{waits:?}"
     );
+}
+
+#[test]
+fn buffers_are_reused() {
+    let reader = Reader::new(|sent| sent.data(&[6; 200]));
+    let mut engine = engine(SHORT, 271);
+    transmit(&mut engine, &reader, COMMAND).unwrap();
+    let buffers = (engine.input.as_ptr(), engine.output.as_ptr());
+    for _ in 0..10 {
+        transmit(&mut engine, &reader, COMMAND).unwrap();
+    }
+    assert_eq!((engine.input.as_ptr(), engine.output.as_ptr()), buffers);
 }
 
 #[test]
 fn command_does_not_stay_in_the_buffer() {
     let reader = Reader::new(polite);
     let mut engine = engine(SHORT, 271);
-    transmit(
-        &mut engine,
-        &reader,
-        &[0, 0x20, 0, 1, 4, 0x31, 0x32, 0x33, 0x34],
-    )
-    .unwrap();
+    transmit(&mut engine, &reader, &[0, 0x20, 0, 1, 4, 0x31, 0x32, 0x33, 0x34]).unwrap();
     assert!(engine.output.iter().all(|byte| *byte == 0));
 }

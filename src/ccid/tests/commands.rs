@@ -53,28 +53,22 @@ fn what_another_process_left_in_the_pipe_is_skipped_at_first_contact() {
 fn objection_to_a_byte_of_the_parameters_is_no_error() {
     let reader = Reader::script(
         0x61,
-        vec![
-            |sent| message(&sent.frame(0x82, 0x40, 0x0A, 0, &[])),
-            |sent| sent.status(0x40, 0x7F),
-        ],
+        vec![|sent| message(&sent.frame(0x82, 0x40, 0x0A, 0, &[])), |sent| {
+            sent.status(0x40, 0x7F)
+        }],
     );
     let mut engine = engine(TPDU, 271);
     assert_eq!(engine.set_parameters(&reader, 0, 0, BLOCK), Ok(()));
     assert_eq!(engine.set_parameters(&reader, 0, 1, BLOCK), Ok(()));
     assert_eq!(reader.sent()[0].data, BLOCK);
-    assert_eq!(
-        (reader.sent()[0].specific[0], reader.sent()[1].specific[0]),
-        (0, 1)
-    );
+    assert_eq!((reader.sent()[0].specific[0], reader.sent()[1].specific[0]), (0, 1));
 }
 
 #[test]
 fn unsupported_set_parameters_is_told() {
     let reader = Reader::script(
         0x61,
-        vec![|sent| sent.status(0x40, 0x00), |sent| {
-            sent.status(0x40, 0xF6)
-        }],
+        vec![|sent| sent.status(0x40, 0x00), |sent| sent.status(0x40, 0xF6)],
     );
     let mut engine = engine(TPDU, 271);
     assert_eq!(
@@ -89,8 +83,7 @@ fn unsupported_set_parameters_is_told() {
 
 #[test]
 fn parameters_come_back_with_their_protocol() {
-    let reader =
-        Reader::new(|sent| message(&sent.frame(0x82, 0, 0, 1, &[0x18, 0x10, 0, 0x45, 0, 0xFE, 0])));
+    let reader = Reader::new(|sent| message(&sent.frame(0x82, 0, 0, 1, &[0x18, 0x10, 0, 0x45, 0, 0xFE, 0])));
     let mut engine = engine(EXTENDED, 271);
     let parameters = engine.get_parameters(&reader, 0).unwrap();
     assert_eq!(parameters.protocol, 1);
@@ -102,13 +95,7 @@ fn parameters_come_back_with_their_protocol() {
 #[test]
 fn parameters_beyond_7_bytes_are_cut() {
     let reader = Reader::new(|sent| message(&sent.frame(0x82, 0, 0, 0, &[1; 40])));
-    assert_eq!(
-        engine(EXTENDED, 271)
-            .get_parameters(&reader, 0)
-            .unwrap()
-            .data(),
-        [1; 7]
-    );
+    assert_eq!(engine(EXTENDED, 271).get_parameters(&reader, 0).unwrap().data(), [1; 7]);
 }
 
 #[test]
@@ -133,10 +120,7 @@ fn token_without_bulk_endpoints_is_refused_with_its_reason() {
         token.protocol = protocol;
         token.bulk_in = None;
         token.bulk_out = None;
-        assert!(matches!(
-            Engine::new(&token),
-            Err(Error::LevelUnsupported(_))
-        ));
+        assert!(matches!(Engine::new(&token), Err(Error::LevelUnsupported(_))));
     }
     let mut broken = interface(SHORT, 271);
     broken.bulk_in = None;
@@ -158,23 +142,40 @@ fn quirks_correct_the_level() {
         interface.device_release = release;
         Engine::new(&interface).unwrap().level()
     };
-    assert_eq!(
-        level(0x076B, 0x3A21, 0x0101, SHORT),
-        ExchangeLevel::ExtendedApdu
-    );
-    assert_eq!(
-        level(0x0D46, 0x3010, 0x0101, EXTENDED),
-        ExchangeLevel::ShortApdu
-    );
-    assert_eq!(
-        level(0x046A, 0x00A1, 0x0100, SHORT),
-        ExchangeLevel::ExtendedApdu
-    );
-    assert_eq!(
-        level(0x046A, 0x00A1, 0x0101, SHORT),
-        ExchangeLevel::ShortApdu
-    );
+    assert_eq!(level(0x076B, 0x3A21, 0x0101, SHORT), ExchangeLevel::ExtendedApdu);
+    assert_eq!(level(0x0D46, 0x3010, 0x0101, EXTENDED), ExchangeLevel::ShortApdu);
+    assert_eq!(level(0x046A, 0x00A1, 0x0100, SHORT), ExchangeLevel::ExtendedApdu);
+    assert_eq!(level(0x046A, 0x00A1, 0x0101, SHORT), ExchangeLevel::ShortApdu);
     assert_eq!(level(0x046A, 0x00A1, 0x0100, TPDU), ExchangeLevel::Tpdu);
+}
+
+#[test]
+fn old_firmware_is_told_from_the_fixed_one() {
+    let old = |release| {
+        let mut interface = interface(SHORT, 271);
+        (interface.vendor_id, interface.product_id) = (0x072F, 0x2200);
+        interface.device_release = release;
+        Engine::new(&interface).unwrap().quirks().old_firmware
+    };
+    assert!(old(0x0205));
+    assert!(!old(0x0206));
+}
+
+#[test]
+fn slow_readers_are_given_more_time() {
+    let waits = |vendor, product| {
+        let mut interface = interface(SHORT, 271);
+        (interface.vendor_id, interface.product_id) = (vendor, product);
+        let reader = Reader::new(polite);
+        let mut engine = Engine::new(&interface).unwrap();
+        engine.warm_up(&reader).unwrap();
+        engine.slot_status(&reader, 0).unwrap();
+        let seconds: Vec<_> = reader.waits().iter().map(|wait| wait.as_secs_f64().ceil()).collect();
+        seconds
+    };
+    assert_eq!(waits(0xFFFF, 0xFFFF), [3.0, 3.0]);
+    assert_eq!(waits(0x04E6, 0x5293), [12.0, 3.0], "while opening");
+    assert_eq!(waits(0x04E6, 0x5790), [12.0, 12.0], "always");
 }
 
 #[test]

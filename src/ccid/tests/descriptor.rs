@@ -5,19 +5,7 @@ use super::super::descriptor::ExchangeLevel::{self, Character, ExtendedApdu, Sho
 use super::super::error::Error;
 use super::super::testing::class_descriptor;
 
-type Row = (
-    &'static str,
-    u8,
-    u8,
-    u8,
-    u32,
-    u32,
-    u32,
-    u32,
-    u32,
-    u8,
-    ExchangeLevel,
-);
+type Row = (&'static str, u8, u8, u8, u32, u32, u32, u32, u32, u8, ExchangeLevel);
 
 /// Values of real readers, one or two of each kind of oddity.
 #[rustfmt::skip]
@@ -85,10 +73,7 @@ fn every_reader_in_the_field_parses_and_is_usable() {
         assert!((1..=7).contains(&descriptor.voltages()), "{name}");
         assert!((1..=3).contains(&descriptor.protocols()), "{name}");
         assert!((1..=254).contains(&descriptor.max_ifsd()), "{name}");
-        assert!(
-            (1..=descriptor.slots()).contains(&descriptor.busy_slots()),
-            "{name}"
-        );
+        assert!((1..=descriptor.slots()).contains(&descriptor.busy_slots()), "{name}");
         let expected = if length == 263 { 270 } else { length };
         assert_eq!(descriptor.max_message_len(), expected, "{name}");
         assert_eq!(
@@ -188,10 +173,7 @@ fn every_other_field_is_read_from_its_offset() {
     assert_eq!(descriptor.mechanical(), 0x2726_2524);
     assert_eq!(descriptor.features(), 0x2B2A_2928);
     assert_eq!(descriptor.max_message_len(), 0x2F2E_2D2C);
-    assert_eq!(
-        (descriptor.class_get_response(), descriptor.class_envelope()),
-        (48, 49)
-    );
+    assert_eq!((descriptor.class_get_response(), descriptor.class_envelope()), (48, 49));
     assert_eq!(descriptor.lcd_layout(), 0x3332);
     assert_eq!(descriptor.pin_support(), 52);
 }

@@ -1,9 +1,4 @@
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 use super::*;
 
 #[test]
@@ -14,16 +9,8 @@ fn commands_carry_type_and_specific_bytes_of_the_class() {
             [0x62, 3, 0, 0],
             ResponseKind::DataBlock,
         ),
-        (
-            Command::IccPowerOff,
-            [0x63, 0, 0, 0],
-            ResponseKind::SlotStatus,
-        ),
-        (
-            Command::GetSlotStatus,
-            [0x65, 0, 0, 0],
-            ResponseKind::SlotStatus,
-        ),
+        (Command::IccPowerOff, [0x63, 0, 0, 0], ResponseKind::SlotStatus),
+        (Command::GetSlotStatus, [0x65, 0, 0, 0], ResponseKind::SlotStatus),
         (
             Command::XfrBlock {
                 block_waiting: 2,
@@ -32,27 +19,11 @@ fn commands_carry_type_and_specific_bytes_of_the_class() {
             [0x6F, 2, 0x10, 1],
             ResponseKind::DataBlock,
         ),
-        (
-            Command::GetParameters,
-            [0x6C, 0, 0, 0],
-            ResponseKind::Parameters,
-        ),
-        (
-            Command::ResetParameters,
-            [0x6D, 0, 0, 0],
-            ResponseKind::Parameters,
-        ),
-        (
-            Command::SetParameters(1),
-            [0x61, 1, 0, 0],
-            ResponseKind::Parameters,
-        ),
+        (Command::GetParameters, [0x6C, 0, 0, 0], ResponseKind::Parameters),
+        (Command::ResetParameters, [0x6D, 0, 0, 0], ResponseKind::Parameters),
+        (Command::SetParameters(1), [0x61, 1, 0, 0], ResponseKind::Parameters),
         (Command::Escape, [0x6B, 0, 0, 0], ResponseKind::Escape),
-        (
-            Command::IccClock(true),
-            [0x6E, 1, 0, 0],
-            ResponseKind::SlotStatus,
-        ),
+        (Command::IccClock(true), [0x6E, 1, 0, 0], ResponseKind::SlotStatus),
         (
             Command::T0Apdu {
                 changes: 3,
@@ -70,11 +41,7 @@ fn commands_carry_type_and_specific_bytes_of_the_class() {
             [0x69, 0, 2, 1],
             ResponseKind::DataBlock,
         ),
-        (
-            Command::Mechanical(4),
-            [0x71, 4, 0, 0],
-            ResponseKind::SlotStatus,
-        ),
+        (Command::Mechanical(4), [0x71, 4, 0, 0], ResponseKind::SlotStatus),
         (Command::Abort, [0x72, 0, 0, 0], ResponseKind::SlotStatus),
         (
             Command::SetDataRateAndClockFrequency,
@@ -92,14 +59,8 @@ fn commands_carry_type_and_specific_bytes_of_the_class() {
 #[test]
 fn encoding_refuses_a_buffer_too_small() {
     let mut buffer = [0xEE; 13];
-    assert_eq!(
-        Command::Escape.encode(1, 2, &[1, 2, 3, 4], &mut buffer),
-        None
-    );
-    assert_eq!(
-        Command::Escape.encode(1, 2, &[1, 2, 3], &mut buffer),
-        Some(13)
-    );
+    assert_eq!(Command::Escape.encode(1, 2, &[1, 2, 3, 4], &mut buffer), None);
+    assert_eq!(Command::Escape.encode(1, 2, &[1, 2, 3], &mut buffer), Some(13));
     assert_eq!(buffer, [0x6B, 3, 0, 0, 0, 1, 2, 0, 0, 0, 1, 2, 3]);
 }
 

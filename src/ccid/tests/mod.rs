@@ -1,11 +1,6 @@
 //! Tests of the engine against a scripted reader; each is named after the rule it checks.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod chaining;
 mod commands;

@@ -73,13 +73,9 @@ fn noise_is_survived_on_every_command() {
         let mut response = [0; 64];
         let results: [Result<()>; 6] = [
             engine.warm_up(&reader),
-            engine
-                .power_on(&reader, 0)
-                .map(|atr| assert!(!atr.is_empty())),
+            engine.power_on(&reader, 0).map(|atr| assert!(!atr.is_empty())),
             engine.set_parameters(&reader, 0, 0, &[0x11, 0, 0, 10, 0]),
-            engine
-                .escape(&reader, 1, &[1, 2, 3], &mut response)
-                .map(|_| ()),
+            engine.escape(&reader, 1, &[1, 2, 3], &mut response).map(|_| ()),
             engine
                 .transmit(&reader, 1, COMMAND, &mut response, WAIT)
                 .map(|len| assert!(len > 0)),

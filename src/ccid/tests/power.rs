@@ -16,11 +16,7 @@ fn atr(sent: &Sent) -> Vec<Item> {
 
 /// (type, bPowerSelect) of everything sent.
 fn walk(reader: &Reader) -> Vec<(u8, u8)> {
-    reader
-        .sent()
-        .iter()
-        .map(|sent| (sent.kind, sent.specific[0]))
-        .collect()
+    reader.sent().iter().map(|sent| (sent.kind, sent.specific[0])).collect()
 }
 
 #[test]
@@ -28,10 +24,7 @@ fn reader_that_chooses_the_voltage_is_asked_once_for_automatic() {
     for feature in [0x04, AUTO_VOLTAGE] {
         let reader = Reader::script(0x62, vec![mute]);
         let mut engine = engine(SHORT | feature, 271);
-        assert_eq!(
-            engine.power_on(&reader, 0),
-            Err(Error::Slot(SlotError::Mute))
-        );
+        assert_eq!(engine.power_on(&reader, 0), Err(Error::Slot(SlotError::Mute)));
         assert_eq!(walk(&reader), [(0x62, 0)]);
     }
 }
@@ -50,10 +43,7 @@ fn unsupported_voltages_are_not_tried() {
     interface.class_descriptor[5] = 0x02;
     let reader = Reader::script(0x62, vec![mute]);
     let mut engine = engine_for(&interface);
-    assert_eq!(
-        engine.power_on(&reader, 0),
-        Err(Error::Slot(SlotError::Mute))
-    );
+    assert_eq!(engine.power_on(&reader, 0), Err(Error::Slot(SlotError::Mute)));
     assert_eq!(walk(&reader), [(0x62, 2)]);
 }
 
@@ -76,10 +66,7 @@ fn no_card_ends_the_walk() {
 
 #[test]
 fn success_without_atr_counts_as_mute() {
-    let reader = Reader::script(
-        0x62,
-        vec![|sent| message(&sent.frame(0x80, 0x01, 0, 0, &[])), atr],
-    );
+    let reader = Reader::script(0x62, vec![|sent| message(&sent.frame(0x80, 0x01, 0, 0, &[])), atr]);
     let mut engine = engine(SHORT, 271);
     assert_eq!(*engine.power_on(&reader, 0).unwrap(), *ATR);
     assert_eq!(walk(&reader), [(0x62, 1), (0x62, 3)]);
@@ -101,10 +88,7 @@ fn active_card_that_fails_the_warm_reset_gets_one_cold_one() {
     engine.power_on(&reader, 0).unwrap();
     assert_eq!(*engine.power_on(&reader, 0).unwrap(), *ATR);
     assert_eq!(walk(&reader)[1..], [(0x62, 0), (0x63, 0), (0x62, 0)]);
-    assert_eq!(
-        engine.power_on(&reader, 0),
-        Err(Error::Slot(SlotError::Mute))
-    );
+    assert_eq!(engine.power_on(&reader, 0), Err(Error::Slot(SlotError::Mute)));
     assert_eq!(walk(&reader)[4..], [(0x62, 0), (0x63, 0), (0x62, 0)]);
 }
 
@@ -154,13 +138,7 @@ fn silence_at_power_on_is_not_walked_on() {
     let reader = Reader::script(0x62, vec![|_| Vec::new()]);
     let mut engine = engine(SHORT, 271);
     assert_eq!(engine.power_on(&reader, 0), Err(Error::Timeout));
-    assert_eq!(
-        walk(&reader)
-            .iter()
-            .filter(|(kind, _)| *kind == 0x62)
-            .count(),
-        1
-    );
+    assert_eq!(walk(&reader).iter().filter(|(kind, _)| *kind == 0x62).count(), 1);
     assert!(engine.take_resynced());
 }
 
@@ -212,8 +190,5 @@ fn slot_status_tells_the_three_states() {
         Ok(IccStatus::Absent),
         "mute is no error here"
     );
-    assert_eq!(
-        engine.slot_status(&reader, 0),
-        Err(Error::Slot(SlotError::SlotBusy))
-    );
+    assert_eq!(engine.slot_status(&reader, 0), Err(Error::Slot(SlotError::SlotBusy)));
 }

@@ -13,22 +13,11 @@ fn answer_to_an_earlier_command_is_dropped() {
     let reader = Reader::script(
         0x6F,
         vec![|sent| {
-            let late = frame(
-                0x80,
-                0,
-                sent.sequence.wrapping_sub(1),
-                0,
-                0,
-                0,
-                &[0x6A, 0x82],
-            );
+            let late = frame(0x80, 0, sent.sequence.wrapping_sub(1), 0, 0, 0, &[0x6A, 0x82]);
             [message(&late), sent.data(OK)].concat()
         }],
     );
-    assert_eq!(
-        transmit(&mut engine(EXTENDED, 271), &reader, COMMAND),
-        Ok(OK.to_vec())
-    );
+    assert_eq!(transmit(&mut engine(EXTENDED, 271), &reader, COMMAND), Ok(OK.to_vec()));
 }
 
 #[test]
@@ -40,10 +29,7 @@ fn answer_of_another_slot_is_dropped() {
             [message(&other), sent.data(OK)].concat()
         }],
     );
-    assert_eq!(
-        transmit(&mut engine(EXTENDED, 271), &reader, COMMAND),
-        Ok(OK.to_vec())
-    );
+    assert_eq!(transmit(&mut engine(EXTENDED, 271), &reader, COMMAND), Ok(OK.to_vec()));
 }
 
 #[test]
@@ -51,10 +37,7 @@ fn long_stale_answer_does_not_shorten_the_read_of_the_real_one() {
     let reader = Reader::script(0x6F, vec![|sent| sent.data(&[7; 200])]);
     reader.preload(message(&frame(0x80, 0, 99, 0, 0, 0, &[1; 150])));
     reader.preload(message(&frame(0x81, 0, 98, 0, 0, 0, &[])));
-    assert_eq!(
-        transmit(&mut engine(EXTENDED, 271), &reader, COMMAND),
-        Ok(vec![7; 200])
-    );
+    assert_eq!(transmit(&mut engine(EXTENDED, 271), &reader, COMMAND), Ok(vec![7; 200]));
 }
 
 #[test]
@@ -82,11 +65,7 @@ fn sequence_counts_over_all_slots_and_wraps() {
     for slot in [0, 1, 0, 1] {
         engine.slot_status(&reader, slot).unwrap();
     }
-    let seen: Vec<_> = reader
-        .sent()
-        .iter()
-        .map(|sent| (sent.slot, sent.sequence))
-        .collect();
+    let seen: Vec<_> = reader.sent().iter().map(|sent| (sent.slot, sent.sequence)).collect();
     assert_eq!(seen, [(0, 254), (1, 255), (0, 0), (1, 1)]);
     assert_eq!(engine.sequence(), 2);
 }
@@ -110,9 +89,7 @@ fn time_extension_is_honoured_on_every_command_whatever_its_type() {
     let mut engine = engine(EXTENDED | AUTO_VOLTAGE, 271);
     engine.slot_status(&reader, 0).unwrap();
     assert_eq!(*engine.power_on(&reader, 0).unwrap(), *OK);
-    engine
-        .set_parameters(&reader, 0, 0, &[0x11, 0, 0, 10, 0])
-        .unwrap();
+    engine.set_parameters(&reader, 0, 0, &[0x11, 0, 0, 10, 0]).unwrap();
     assert_eq!(engine.get_parameters(&reader, 0).unwrap().data().len(), 5);
     assert_eq!(engine.escape(&reader, 0, &[1], &mut []), Ok(0));
     assert_eq!(transmit(&mut engine, &reader, COMMAND), Ok(OK.to_vec()));
@@ -126,8 +103,7 @@ fn time_extension_multiplies_the_wait_for_the_next_answer_only() {
     let reader = Reader::script(
         0x6F,
         vec![|sent| {
-            let extensions =
-                [5, 0, 0xFF, 2, 200].map(|factor| sent.frame(0x80, 0x80, factor, 0, &[]));
+            let extensions = [5, 0, 0xFF, 2, 200].map(|factor| sent.frame(0x80, 0x80, factor, 0, &[]));
             let mut items: Vec<Item> = extensions.iter().flat_map(|bytes| message(bytes)).collect();
             items.extend(sent.data(OK));
             items
@@ -140,11 +116,7 @@ fn time_extension_multiplies_the_wait_for_the_next_answer_only() {
     engine
         .transmit(&reader, 0, COMMAND, &mut response, Duration::from_secs(100))
         .unwrap();
-    let seconds: Vec<f64> = reader
-        .waits()
-        .iter()
-        .map(|wait| wait.as_secs_f64().ceil())
-        .collect();
+    let seconds: Vec<f64> = reader.waits().iter().map(|wait| wait.as_secs_f64().ceil()).collect();
     assert_eq!(
         seconds,
         [100.0, 500.0, 100.0, 100.0, 200.0, 3000.0],
@@ -200,10 +172,7 @@ fn failure_reported_as_slot_status_is_the_answer() {
         transmit(&mut engine, &reader, COMMAND),
         Err(Error::Slot(SlotError::Hardware))
     );
-    assert!(
-        !engine.take_resynced(),
-        "a refusal leaves both sides in step"
-    );
+    assert!(!engine.take_resynced(), "a refusal leaves both sides in step");
 }
 
 #[test]
@@ -227,14 +196,8 @@ fn answer_of_another_type_is_refused() {
 
 #[test]
 fn error_byte_of_a_good_answer_means_nothing() {
-    let reader = Reader::script(
-        0x6F,
-        vec![|sent| message(&sent.frame(0x80, 0, 0x81, 0, OK))],
-    );
-    assert_eq!(
-        transmit(&mut engine(EXTENDED, 271), &reader, COMMAND),
-        Ok(OK.to_vec())
-    );
+    let reader = Reader::script(0x6F, vec![|sent| message(&sent.frame(0x80, 0, 0x81, 0, OK))]);
+    assert_eq!(transmit(&mut engine(EXTENDED, 271), &reader, COMMAND), Ok(OK.to_vec()));
 }
 
 #[test]
@@ -247,10 +210,7 @@ fn one_packet_answer_costs_one_read_of_one_packet() {
 #[test]
 fn longer_answer_costs_two_reads() {
     let reader = Reader::script(0x6F, vec![|sent| sent.data(&[5; 256])]);
-    assert_eq!(
-        transmit(&mut engine(EXTENDED, 271), &reader, COMMAND),
-        Ok(vec![5; 256])
-    );
+    assert_eq!(transmit(&mut engine(EXTENDED, 271), &reader, COMMAND), Ok(vec![5; 256]));
     assert_eq!(reader.reads(), [64, 256]);
 }
 
@@ -273,11 +233,9 @@ fn missing_zero_length_packet_is_not_waited_for() {
 fn zero_length_packet_after_full_packets_shows_a_reader_fit_for_long_reads() {
     let reader = Reader::script(
         0x6F,
-        vec![
-            |sent| sent.data(&[3; 54]),
-            |sent| sent.data(&[4; 118]),
-            |sent| sent.data(&[5; 200]),
-        ],
+        vec![|sent| sent.data(&[3; 54]), |sent| sent.data(&[4; 118]), |sent| {
+            sent.data(&[5; 200])
+        }],
     );
     let mut engine = engine(EXTENDED, 271);
     for expected in [vec![3; 54], vec![4; 118], vec![5; 200]] {
@@ -420,10 +378,7 @@ fn short_count_of_bytes_sent_is_an_error_but_for_the_quirk() {
     let reader = Reader::new(polite);
     reader.report_short_out();
     let mut plain = engine(EXTENDED, 271);
-    assert!(matches!(
-        plain.slot_status(&reader, 0),
-        Err(Error::Protocol(_))
-    ));
+    assert!(matches!(plain.slot_status(&reader, 0), Err(Error::Protocol(_))));
     let mut canokey = interface(EXTENDED, 1352);
     (canokey.vendor_id, canokey.product_id) = (0x20A0, 0x42D4);
     let mut tolerant = engine_for(&canokey);

@@ -51,11 +51,7 @@ fn timeout_is_followed_by_abort_with_one_sequence_and_a_status_request() {
         panic!("{calls:?}")
     };
     assert_eq!((abort.kind, abort.slot, abort.sequence), (0x72, 0, 0x41));
-    assert_eq!(
-        did(&reader)[3..],
-        [Did::Sent(0x65)],
-        "an answered abort is enough"
-    );
+    assert_eq!(did(&reader)[3..], [Did::Sent(0x65)], "an answered abort is enough");
     assert!(engine.take_resynced());
     assert!(!engine.take_resynced(), "told once");
 }
@@ -68,10 +64,7 @@ fn stalled_control_abort_does_not_matter() {
         transmit(&mut engine(EXTENDED, 271), &reader, COMMAND),
         Err(Error::Timeout)
     );
-    assert_eq!(
-        did(&reader)[1..],
-        [Did::ControlAbort, Did::Sent(0x72), Did::Sent(0x65)]
-    );
+    assert_eq!(did(&reader)[1..], [Did::ControlAbort, Did::Sent(0x72), Did::Sent(0x65)]);
 }
 
 #[test]
@@ -103,15 +96,23 @@ fn late_answers_are_drained_before_the_abort_is_answered() {
     });
     let mut engine = engine(EXTENDED, 271);
     assert_eq!(transmit(&mut engine, &reader, COMMAND), Err(Error::Timeout));
-    assert_eq!(
-        transmit(&mut engine, &reader, &[0, 0xB0, 0, 0]),
-        Ok(vec![0x6A, 0x82])
-    );
+    assert_eq!(transmit(&mut engine, &reader, &[0, 0xB0, 0, 0]), Ok(vec![0x6A, 0x82]));
     assert_eq!(reader.kinds(), [0x6F, 0x72, 0x65, 0x6F]);
-    assert!(
-        !did(&reader).contains(&Did::SetInterface),
-        "the abort was enough"
+    assert!(!did(&reader).contains(&Did::SetInterface), "the abort was enough");
+}
+
+#[test]
+fn time_extension_is_not_the_end_of_an_abort() {
+    let reader = Reader::new(|sent| match sent.kind {
+        0x6F => Vec::new(),
+        0x72 => message(&sent.frame(0x81, 0x80, 1, 0, &[])),
+        _ => polite(sent),
+    });
+    assert_eq!(
+        transmit(&mut engine(EXTENDED, 271), &reader, COMMAND),
+        Err(Error::Timeout)
     );
+    assert!(did(&reader).contains(&Did::SetInterface));
 }
 
 #[test]
@@ -122,20 +123,13 @@ fn late_answer_after_recovery_is_not_taken_for_the_next_one() {
         match count {
             1 => Vec::new(),
             // The answer to the first command comes with that to the last.
-            4 => [
-                message(&frame(0x80, 0, 0, 0, 0, 0, OK)),
-                sent.data(&[0x69, 0x82]),
-            ]
-            .concat(),
+            4 => [message(&frame(0x80, 0, 0, 0, 0, 0, OK)), sent.data(&[0x69, 0x82])].concat(),
             _ => polite(sent),
         }
     });
     let mut engine = engine(EXTENDED, 271);
     assert_eq!(transmit(&mut engine, &reader, COMMAND), Err(Error::Timeout));
-    assert_eq!(
-        transmit(&mut engine, &reader, COMMAND),
-        Ok(vec![0x69, 0x82])
-    );
+    assert_eq!(transmit(&mut engine, &reader, COMMAND), Ok(vec![0x69, 0x82]));
 }
 
 #[test]
@@ -203,10 +197,7 @@ fn reader_that_nothing_else_wakes_is_reset() {
     assert_eq!(transmit(&mut engine, &reader, COMMAND), Err(Error::Timeout));
     let calls = did(&reader);
     let reset = calls.iter().position(|call| *call == Did::Reset).unwrap();
-    let selected = calls
-        .iter()
-        .position(|call| *call == Did::SetInterface)
-        .unwrap();
+    let selected = calls.iter().position(|call| *call == Did::SetInterface).unwrap();
     assert!(selected < reset);
     assert_eq!(calls[reset + 1..], [Did::Sent(0x65)]);
     assert_eq!(transmit(&mut engine, &reader, COMMAND), Ok(OK.to_vec()));
@@ -227,11 +218,7 @@ fn device_with_other_interfaces_is_never_reset() {
 
 #[test]
 fn reader_gone_or_taken_is_not_repaired() {
-    for kind in [
-        ErrorKind::Disconnected,
-        ErrorKind::Busy,
-        ErrorKind::NoAccess,
-    ] {
+    for kind in [ErrorKind::Disconnected, ErrorKind::Busy, ErrorKind::NoAccess] {
         let reader = Reader::new(polite);
         reader.fail_out(&[kind]);
         let mut engine = engine(EXTENDED, 271);
