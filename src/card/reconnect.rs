@@ -84,7 +84,9 @@ impl Card {
             (Initialization::Leave, CardState::Mute) => Err(PowerError::Mute),
             (Initialization::Leave, CardState::Failed) => return Err(Error::ReaderUnavailable),
             (Initialization::Leave, CardState::Powered) => Ok(()),
-            (Initialization::Leave, CardState::Inserted | CardState::Unpowered | CardState::Dormant) => {
+            // As if powered up when it was put in, which is what pcsc-lite does: a mute one is found out by DIRECT too.
+            (Initialization::Leave, CardState::Inserted) => turn.power_up_new(),
+            (Initialization::Leave, CardState::Unpowered | CardState::Dormant) => {
                 if share == Share::Direct {
                     Ok(())
                 } else {
