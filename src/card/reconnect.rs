@@ -64,6 +64,7 @@ impl Card {
                 return Ok(Attempt::Busy);
             }
             if share == Share::Exclusive && turn.others()?.is_some() {
+                Self::fail_early(turn, initialization, wanted)?;
                 *active = turn.card.protocol.into();
                 return Ok(Attempt::Busy);
             }
@@ -75,6 +76,19 @@ impl Card {
             turn.touch();
             Ok(Attempt::Done(()))
         })
+    }
+
+    /// What fails whether or not the others leave, fails before they have; but nothing happens to the card that would
+    /// concern them.
+    fn fail_early(turn: &mut Turn<'_>, initialization: Initialization, wanted: Wanted) -> Result<()> {
+        let leave = initialization == Initialization::Leave;
+        if leave || !turn.card.state.is_present() {
+            Self::initialize(turn, initialization, Share::Exclusive)?;
+        }
+        if leave && !wanted.is_raw() {
+            turn.choose_protocol(wanted, false)?;
+        }
+        Ok(())
     }
 
     fn initialize(turn: &mut Turn<'_>, initialization: Initialization, share: Share) -> Result<()> {
