@@ -104,6 +104,8 @@ pub(crate) struct Standing {
     /// Transactions begun and not ended; means nothing while the record names another owner.
     begun: u32,
     exclusive: bool,
+    /// Connected, or reconnected once, for using the card and not only the reader.
+    uses_card: bool,
 }
 
 /// See the module.
@@ -138,6 +140,7 @@ impl Card {
             acknowledged,
             begun: 0,
             exclusive: share == Share::Exclusive,
+            uses_card: share != Share::Direct,
         });
         let card = Self {
             reader,

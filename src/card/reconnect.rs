@@ -68,6 +68,9 @@ impl Card {
                 *active = turn.card.protocol.into();
                 return Ok(Attempt::Busy);
             }
+            if !self.standing.lock().uses_card {
+                turn.settle_left_alone()?;
+            }
             Self::initialize(turn, initialization, share)?;
             turn.choose_protocol(wanted, share == Share::Direct)?;
             *active = turn.card.protocol.into();
@@ -132,6 +135,7 @@ impl Card {
             return Err(Error::SharingViolation);
         }
         let mut standing = self.standing.lock();
+        standing.uses_card |= share != Share::Direct;
         if turn.card.owner != self.token {
             standing.begun = 0;
         }
