@@ -9,7 +9,7 @@ use crate::clock::Moment;
 use crate::error::{Error, Result};
 
 /// A reader that cannot report changes by itself is asked at most this often.
-const POLL_INTERVAL_MS: u64 = 400;
+pub(crate) const POLL_INTERVAL_MS: u64 = 400;
 /// A watcher takes the interface from a peer who has not used it for this long.
 pub(crate) const HANDOVER_IDLE_MS: u64 = 250;
 
