@@ -8,14 +8,14 @@ use winscard::sim::BuiltinCard;
 fn null_is_refused_before_anything_else() {
     let bench = Bench::new("null");
     let (card, other) = (bench.connect(SHARED, ANY), bench.connect(SHARED, ANY));
-    let before = bench.reader.counters();
+    let before = bench.traffic();
     for handle in [card, Handle::bad()] {
         for initialization in [LEAVE, RESET, UNPOWER, EJECT] {
             assert_eq!(handle.reconnect_without_active(SHARED, ANY, initialization), Error::InvalidParameter);
             assert_eq!(handle.reconnect_without_active(9, NONE, initialization), Error::InvalidParameter);
         }
     }
-    assert_eq!(bench.reader.counters(), before, "nothing on the wire");
+    assert_eq!(bench.traffic(), before, "nothing on the wire");
     assert_eq!((card.status().0, other.status().0), (OK, OK));
     assert_eq!(other.begin(), OK);
     assert_eq!(card.reconnect_without_active(SHARED, ANY, LEAVE), Error::InvalidParameter, "does not wait either");

@@ -34,11 +34,11 @@ fn leave_on_a_good_card_exchanges_nothing_and_keeps_the_protocol() {
     for (bench, protocol) in [(Bench::new("leave ok"), T1), (Bench::tpdu("leave ok tpdu"), T0)] {
         let card = bench.connect(SHARED, ANY);
         log_in(card, protocol);
-        let before = bench.reader.counters();
+        let before = bench.traffic();
         for share in [SHARED, DIRECT, EXCLUSIVE, EXCLUSIVE, SHARED] {
             assert_eq!(card.reconnect(share, ANY, LEAVE), (OK, protocol));
         }
-        assert_eq!(bench.reader.counters(), before, "nothing on the wire");
+        assert_eq!(bench.traffic(), before, "nothing on the wire");
         assert!(is_logged_in(card, protocol), "the card was left alone");
     }
 }
@@ -70,7 +70,7 @@ fn leave_after_removal_is_no_smartcard_and_acknowledges_nothing() {
 fn leave_on_a_mute_card_is_unresponsive_for_direct_too() {
     let bench = Bench::with("leave mute", Config::default(), Some(BuiltinCard::mute()));
     let card = bench.connect(DIRECT, NONE);
-    for share in [SHARED, EXCLUSIVE, DIRECT] {
+    for share in [DIRECT, SHARED, EXCLUSIVE, DIRECT] {
         assert_eq!(card.reconnect(share, ANY, LEAVE), (Error::UnresponsiveCard.into(), 0));
     }
 }
@@ -241,13 +241,13 @@ fn resets_of_a_card_without_power_power_it_up() {
 fn eject_and_unknown_initializations_are_invalid_and_do_nothing() {
     let bench = Bench::new("eject");
     let card = bench.connect(SHARED, ANY);
-    let before = bench.reader.counters();
+    let before = bench.traffic();
     for initialization in [EJECT, 4, 0xFFFF_FFFF] {
         for share in [SHARED, EXCLUSIVE, DIRECT] {
             assert_eq!(card.reconnect(share, ANY, initialization), (Error::InvalidValue.into(), 0));
         }
     }
-    assert_eq!(bench.reader.counters(), before, "nothing on the wire");
+    assert_eq!(bench.traffic(), before, "nothing on the wire");
     assert_eq!(card.status(), (OK, 0x34, T1));
     bench.connect(SHARED, ANY);
 }

@@ -8,11 +8,11 @@ use winscard::sim::{BuiltinCard, Config, Protocols};
 fn a_mask_with_the_protocol_in_use_keeps_it() {
     for (bench, protocol) in [(Bench::new("mask contains"), T1), (Bench::tpdu("mask contains tpdu"), T0)] {
         let card = bench.connect(SHARED, ANY);
-        let before = bench.reader.counters();
+        let before = bench.traffic();
         for mask in [protocol, ANY, protocol | T15, ANY | T15, protocol | ANY_OLD] {
             assert_eq!(card.reconnect(SHARED, mask, LEAVE), (OK, protocol), "mask {mask:#x}");
         }
-        assert_eq!(bench.reader.counters(), before, "nothing on the wire");
+        assert_eq!(bench.traffic(), before, "nothing on the wire");
     }
 }
 
@@ -20,11 +20,11 @@ fn a_mask_with_the_protocol_in_use_keeps_it() {
 fn a_mask_without_the_protocol_in_use_is_a_mismatch_until_a_reset() {
     let bench = Bench::new("mask other");
     let (card, other) = (bench.connect(SHARED, ANY), bench.connect(SHARED, ANY));
-    let before = bench.reader.counters();
+    let before = bench.traffic();
     for mask in [T0, T0 | T15, ANY_OLD] {
         assert_eq!(card.reconnect(SHARED, mask, LEAVE), (Error::ProtoMismatch.into(), 0), "mask {mask:#x}");
     }
-    assert_eq!(bench.reader.counters(), before, "no new choice");
+    assert_eq!(bench.traffic(), before, "no new choice");
     assert_eq!(other.status(), (OK, 0x34, T1));
     assert_eq!(card.status(), (OK, 0x34, T1));
     assert_eq!(card.reconnect(SHARED, T0, RESET), (OK, T0));
@@ -72,7 +72,7 @@ fn t1_is_preferred_where_both_are_possible() {
 fn nothing_but_unusable_protocols_is_a_mismatch_unless_direct() {
     let bench = Bench::new("mask empty");
     let card = bench.connect(SHARED, ANY);
-    let before = bench.reader.counters();
+    let before = bench.traffic();
     for mask in [NONE, T15, 0x2000, 0x10] {
         for share in [SHARED, EXCLUSIVE] {
             for initialization in [LEAVE, RESET, UNPOWER] {
@@ -82,7 +82,7 @@ fn nothing_but_unusable_protocols_is_a_mismatch_unless_direct() {
         }
         assert_eq!(card.reconnect(DIRECT, mask, LEAVE), (OK, T1));
     }
-    assert_eq!(bench.reader.counters(), before, "nothing on the wire");
+    assert_eq!(bench.traffic(), before, "nothing on the wire");
     assert_eq!(card.status().0, OK);
 }
 

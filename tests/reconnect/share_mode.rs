@@ -217,14 +217,14 @@ fn an_exclusive_owner_stays_so_when_the_card_is_pulled_and_can_share_the_next() 
 fn shared_and_direct_differ_in_the_label_only() {
     let bench = Bench::new("shared direct");
     let (card, other) = (bench.connect(SHARED, ANY), bench.connect(SHARED, ANY));
-    let before = bench.reader.counters();
+    let before = bench.traffic();
     for share in [DIRECT, SHARED, DIRECT] {
         assert_eq!(card.reconnect(share, ANY, LEAVE), (OK, T1));
         assert_eq!(card.status(), (OK, 0x34, T1));
         assert_eq!(other.status(), (OK, 0x34, T1));
         assert_eq!(bench.try_connect(EXCLUSIVE, ANY).0, Error::SharingViolation);
     }
-    assert_eq!(bench.reader.counters(), before, "nothing on the wire");
+    assert_eq!(bench.traffic(), before, "nothing on the wire");
     card.assert_works(T1);
     assert_eq!(other.disconnect(LEAVE), OK);
     assert_eq!(bench.try_connect(EXCLUSIVE, ANY).0, Error::SharingViolation, "DIRECT counts as a connection");

@@ -20,7 +20,7 @@ use winscard::api::io::{SCardControl, SCardGetAttrib, SCardSetAttrib, SCardTrans
 use winscard::api::readers::{SCardGetStatusChange, SCardListReaders};
 use winscard::api::types::{DWORD, LONG, SCARD_IO_REQUEST, SCARD_READERSTATE, SCARDCONTEXT, SCARDHANDLE};
 use winscard::error::Error;
-use winscard::sim::{self, BuiltinCard, Config, Level, Protocols};
+use winscard::sim::{self, BuiltinCard, Config, Counters, Level, Protocols};
 
 /// What any call may take that is not supposed to block; far more than it needs on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -167,6 +167,13 @@ impl Bench {
     /// SetParameters on the wire: how often a protocol was negotiated.
     pub fn negotiations(&self) -> u64 {
         self.reader.counters().set_parameters
+    }
+
+    /// Everything on the wire that the card could notice, or the reader change by; not GetSlotStatus, with which the
+    /// library answers reports of the interrupt endpoint.
+    pub fn traffic(&self) -> Counters {
+        let all = self.reader.counters();
+        Counters { commands: all.commands - all.get_slot_status, get_slot_status: 0, interrupts: 0, ..all }
     }
 
     /// Takes the card out and puts another in.
