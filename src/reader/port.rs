@@ -46,6 +46,22 @@ pub(crate) struct Hints {
     pub(crate) emptied: u32,
 }
 
+impl Hints {
+    /// Whether anything was said of a slot.
+    pub(crate) fn concern(self, slot: u8) -> bool {
+        (self.changed | self.emptied) & bit(slot) != 0
+    }
+
+    /// Whether a slot was empty meanwhile.
+    pub(crate) fn has_emptied(self, slot: u8) -> bool {
+        self.emptied & bit(slot) != 0
+    }
+}
+
+fn bit(slot: u8) -> u32 {
+    1_u32.checked_shl(slot.into()).unwrap_or(0)
+}
+
 #[derive(Debug, Default)]
 struct Ports {
     open: Mutex<HashMap<Key, Weak<Port>>>,

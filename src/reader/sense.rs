@@ -20,8 +20,7 @@ impl Turn<'_> {
     /// As [`Self::attach`]; `ReaderUnavailable` also if the reader does not answer.
     pub(crate) fn refresh(&mut self) -> Result<()> {
         self.attach()?;
-        let bit = 1_u32.checked_shl(self.slot.into()).unwrap_or(0);
-        let doubtful = (self.hints.changed | self.hints.emptied) & bit != 0
+        let doubtful = self.hints.concern(self.slot)
             || matches!(self.card.state, CardState::Unknown | CardState::Failed)
             || self.card.last_poll_ms == 0
             || (!self.port().has_interrupt()
@@ -69,7 +68,7 @@ impl Turn<'_> {
         if resynced {
             self.distrust();
         }
-        let emptied = self.hints.emptied & 1_u32.checked_shl(self.slot.into()).unwrap_or(0) != 0;
+        let emptied = self.hints.has_emptied(self.slot);
         self.hints = Hints::default();
         match status {
             Ok(icc) => {
