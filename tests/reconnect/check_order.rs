@@ -15,7 +15,11 @@ fn initialization_and_share_mode_come_before_the_protocol_mask() {
     assert_eq!(card.reconnect(99, NONE, LEAVE), (Error::InvalidValue.into(), 0));
     assert_eq!(card.reconnect(99, NONE, EJECT), (Error::InvalidValue.into(), 0));
     assert_eq!(card.reconnect(SHARED, NONE, LEAVE), (Error::ProtoMismatch.into(), 0));
-    assert_eq!(bench.try_connect(99, NONE).0, Error::ProtoMismatch, "SCardConnect has it the other way round");
+    assert_eq!(
+        bench.try_connect(99, NONE).0,
+        Error::ProtoMismatch,
+        "SCardConnect has it the other way round"
+    );
 }
 
 #[test]
@@ -27,7 +31,10 @@ fn arguments_come_before_a_reader_that_is_gone() {
     for handle in [card, direct] {
         for share in [SHARED, EXCLUSIVE, DIRECT] {
             for initialization in [LEAVE, RESET, UNPOWER] {
-                assert_eq!(handle.reconnect(share, ANY, initialization), (Error::InvalidValue.into(), 0));
+                assert_eq!(
+                    handle.reconnect(share, ANY, initialization),
+                    (Error::InvalidValue.into(), 0)
+                );
             }
         }
         assert_eq!(handle.disconnect(RESET), OK);
@@ -69,7 +76,11 @@ fn the_own_pending_event_is_no_obstacle() {
     let (card, other) = (bench.connect(SHARED, ANY), bench.connect(SHARED, ANY));
     assert_eq!(other.reconnect(SHARED, ANY, RESET), (OK, T1));
     assert_eq!(card.begin(), Error::ResetCard);
-    assert_eq!(card.reconnect(SHARED, T0, LEAVE), (Error::ProtoMismatch.into(), 0), "not W_RESET_CARD");
+    assert_eq!(
+        card.reconnect(SHARED, T0, LEAVE),
+        (Error::ProtoMismatch.into(), 0),
+        "not W_RESET_CARD"
+    );
     assert_eq!(card.reconnect(SHARED, T1, LEAVE), (OK, T1));
 }
 
@@ -78,13 +89,20 @@ fn a_reader_that_does_not_answer_is_unavailable_before_anything_about_the_card()
     let bench = Bench::new("order broken");
     let (card, other) = (bench.connect(SHARED, ANY), bench.connect(SHARED, ANY));
     assert_eq!(other.begin(), OK);
-    let broken = Injection { fault: Fault::Fail(0xFB), on: Some(0x65), times: Times::Always };
+    let broken = Injection {
+        fault: Fault::Fail(0xFB),
+        on: Some(0x65),
+        times: Times::Always,
+    };
     bench.reader.inject(broken);
     // NotifySlotChange: whoever comes next asks for the status.
     bench.reader.inject(Fault::Interrupt(vec![0x50, 0x03]));
     let before = bench.power();
     for (share, initialization) in [(SHARED, LEAVE), (DIRECT, LEAVE), (SHARED, RESET), (SHARED, UNPOWER)] {
-        assert_eq!(card.reconnect(share, T0, initialization), (Error::ReaderUnavailable.into(), 0));
+        assert_eq!(
+            card.reconnect(share, T0, initialization),
+            (Error::ReaderUnavailable.into(), 0)
+        );
     }
     assert_eq!(bench.power_since(before), NO_POWER_CHANGE);
     bench.reader.clear_faults();
@@ -96,7 +114,11 @@ fn a_reader_that_does_not_answer_is_unavailable_before_anything_about_the_card()
 fn a_reader_that_leaves_during_the_reset_is_an_unresponsive_card_and_then_gone() {
     let bench = Bench::new("order leaves");
     let card = bench.connect(SHARED, ANY);
-    bench.reader.inject(Injection { fault: Fault::Unplugged, on: Some(0x62), times: Times::Count(1) });
+    bench.reader.inject(Injection {
+        fault: Fault::Unplugged,
+        on: Some(0x62),
+        times: Times::Count(1),
+    });
     assert_eq!(card.reconnect(SHARED, ANY, RESET), (Error::UnresponsiveCard.into(), 0));
     assert_eq!(card.reconnect(SHARED, ANY, RESET), (Error::InvalidValue.into(), 0));
 }
@@ -106,8 +128,15 @@ fn a_card_pulled_during_the_reset_is_no_smartcard() {
     for (tag, initialization) in [("order pulled", RESET), ("order pulled cold", UNPOWER)] {
         let bench = Bench::new(tag);
         let card = bench.connect(SHARED, ANY);
-        bench.reader.inject(Injection { fault: Fault::CardPulled, on: Some(0x62), times: Times::Count(1) });
-        assert_eq!(card.reconnect(SHARED, ANY, initialization), (Error::NoSmartcard.into(), 0));
+        bench.reader.inject(Injection {
+            fault: Fault::CardPulled,
+            on: Some(0x62),
+            times: Times::Count(1),
+        });
+        assert_eq!(
+            card.reconnect(SHARED, ANY, initialization),
+            (Error::NoSmartcard.into(), 0)
+        );
         bench.reader.insert(0, BuiltinCard::default());
         assert_eq!(card.reconnect(SHARED, ANY, LEAVE), (OK, T1));
         card.assert_works(T1);

@@ -46,7 +46,10 @@ fn no_lock_leak_on_many_round_trips() {
 /// pcsc-lite resets the card first, finds the others then, and resets again at each retry, ten times a second.
 #[test]
 fn sharing_is_checked_before_the_reset() {
-    for (bench, protocol) in [(Bench::new("sharing first"), T1), (Bench::tpdu("sharing first tpdu"), T0)] {
+    for (bench, protocol) in [
+        (Bench::new("sharing first"), T1),
+        (Bench::tpdu("sharing first tpdu"), T0),
+    ] {
         for (initialization, power) in [(RESET, ONE_WARM_RESET), (UNPOWER, OFF_AND_ON)] {
             let (card, other) = (bench.connect(SHARED, ANY), bench.connect(SHARED, ANY));
             let (before, negotiations) = (bench.power(), bench.negotiations());
@@ -82,7 +85,10 @@ fn sharing_is_checked_before_the_protocol_becomes_raw() {
 /// pcsc-lite negotiates with the card that is off, and gives SCARD_W_UNRESPONSIVE_CARD until somebody resets.
 #[test]
 fn leave_powers_a_card_up_that_another_connection_unpowered() {
-    for (bench, protocol) in [(Bench::new("leave unpowered"), T1), (Bench::tpdu("leave unpowered tpdu"), T0)] {
+    for (bench, protocol) in [
+        (Bench::new("leave unpowered"), T1),
+        (Bench::tpdu("leave unpowered tpdu"), T0),
+    ] {
         for share in [SHARED, EXCLUSIVE] {
             let (card, other) = (bench.connect(SHARED, ANY), bench.connect(SHARED, ANY));
             assert_eq!(other.disconnect(UNPOWER), OK);
@@ -131,7 +137,11 @@ fn leave_powers_a_card_up_that_was_left_alone() {
     assert_eq!(card.reconnect(SHARED, ANY, LEAVE), (OK, T1));
     assert_eq!(bench.power_since(before), OFF_AND_ON);
     let (code, tries) = card.transmit(T1, &[0x00, 0x20, 0x00, 0x01]);
-    assert_eq!((code, &tries[..]), (OK, &[0x63, 0xC3][..]), "the PIN is to be verified again");
+    assert_eq!(
+        (code, &tries[..]),
+        (OK, &[0x63, 0xC3][..]),
+        "the PIN is to be verified again"
+    );
     card.assert_works(T1);
 }
 
@@ -142,7 +152,11 @@ fn leave_does_not_power_cycle_a_card_in_idle_use() {
     let (card, label) = (bench.connect(SHARED, ANY), Bench::new("idle use as direct"));
     let labelled = label.connect(DIRECT, NONE);
     assert_eq!(labelled.reconnect(SHARED, ANY, LEAVE), (OK, T1));
-    assert_eq!(labelled.reconnect(DIRECT, NONE, LEAVE), (OK, T1), "a label only: the card stays in use");
+    assert_eq!(
+        labelled.reconnect(DIRECT, NONE, LEAVE),
+        (OK, T1),
+        "a label only: the card stays in use"
+    );
     let before = (bench.traffic(), label.traffic());
     std::thread::sleep(Duration::from_millis(5200));
     assert_eq!(card.reconnect(SHARED, ANY, LEAVE), (OK, T1));

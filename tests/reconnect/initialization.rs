@@ -7,7 +7,11 @@ use winscard::sim::{BuiltinCard, Config, Fault, Injection, Protocols, Times};
 /// Every power-on fails from now on: the card is mute.
 fn silence(bench: &Bench) {
     let fault = Fault::PowerOnFails(vec![0, 1, 2, 3]);
-    bench.reader.inject(Injection { fault, on: None, times: Times::Always });
+    bench.reader.inject(Injection {
+        fault,
+        on: None,
+        times: Times::Always,
+    });
 }
 
 /// VERIFY of the PIN, then READ BINARY of what it protects.
@@ -19,7 +23,11 @@ fn log_in(card: Handle, protocol: u64) {
 
 fn is_logged_in(card: Handle, protocol: u64) -> bool {
     let select = [0x00, 0xA4, 0x00, 0x0C, 0x02, 0x00, 0x02];
-    assert_eq!(card.transmit(protocol, &select), (OK, vec![0x90, 0x00]), "SELECT EF 0002");
+    assert_eq!(
+        card.transmit(protocol, &select),
+        (OK, vec![0x90, 0x00]),
+        "SELECT EF 0002"
+    );
     let (code, response) = card.transmit(protocol, &[0x00, 0xB0, 0x00, 0x00, 0x04]);
     assert_eq!(code, OK);
     match response[response.len() - 2..] {
@@ -103,7 +111,10 @@ fn leave_acknowledges_a_reset() {
 
 #[test]
 fn leave_acknowledges_removal_and_negotiates_with_the_card_put_in() {
-    for (bench, protocol) in [(Bench::new("leave reinserted"), T1), (Bench::tpdu("leave reinserted tpdu"), T0)] {
+    for (bench, protocol) in [
+        (Bench::new("leave reinserted"), T1),
+        (Bench::tpdu("leave reinserted tpdu"), T0),
+    ] {
         let card = bench.connect(SHARED, ANY);
         let (before, negotiations) = (bench.power(), bench.negotiations());
         let kind = if protocol == T0 { Protocols::T0 } else { Protocols::Both };
@@ -166,7 +177,10 @@ fn resets_without_a_card_are_no_smartcard_and_leave_a_reset_to_acknowledge() {
         assert_eq!(other.status().0, Error::RemovedCard);
         let before = bench.power();
         for share in [SHARED, DIRECT] {
-            assert_eq!(card.reconnect(share, ANY, initialization), (Error::NoSmartcard.into(), 0));
+            assert_eq!(
+                card.reconnect(share, ANY, initialization),
+                (Error::NoSmartcard.into(), 0)
+            );
         }
         assert_eq!(bench.power_since(before), NO_POWER_CHANGE);
         assert_eq!(card.status().0, Error::ResetCard, "the newer of the two");
@@ -180,16 +194,26 @@ fn resets_of_a_card_that_falls_mute_are_unresponsive_and_leave_no_protocol() {
         let bench = Bench::new(tag);
         let (card, other) = (bench.connect(SHARED, ANY), bench.connect(SHARED, ANY));
         silence(&bench);
-        assert_eq!(card.reconnect(SHARED, ANY, initialization), (Error::UnresponsiveCard.into(), 0));
+        assert_eq!(
+            card.reconnect(SHARED, ANY, initialization),
+            (Error::UnresponsiveCard.into(), 0)
+        );
         assert_eq!(card.status().0, Error::ResetCard);
         assert_eq!(other.status().0, Error::ResetCard);
         let (code, event) = bench.status_change(0, PATIENCE);
         assert_eq!((code, event), (OK, 0x322), "present, mute, in use, changed");
         for _ in 0..2 {
-            assert_eq!(card.reconnect(DIRECT, NONE, initialization), (Error::UnresponsiveCard.into(), 0));
+            assert_eq!(
+                card.reconnect(DIRECT, NONE, initialization),
+                (Error::UnresponsiveCard.into(), 0)
+            );
         }
         bench.reader.clear_faults();
-        assert_eq!(card.reconnect(SHARED, T0, initialization), (OK, T0), "nothing was left of T=1");
+        assert_eq!(
+            card.reconnect(SHARED, T0, initialization),
+            (OK, T0),
+            "nothing was left of T=1"
+        );
         card.assert_works(T0);
     }
 }
@@ -200,7 +224,10 @@ fn resets_of_a_mute_card_are_unresponsive() {
         let bench = Bench::with(tag, Config::default(), Some(BuiltinCard::mute()));
         let card = bench.connect(DIRECT, NONE);
         for share in [SHARED, EXCLUSIVE, DIRECT] {
-            assert_eq!(card.reconnect(share, ANY, initialization), (Error::UnresponsiveCard.into(), 0));
+            assert_eq!(
+                card.reconnect(share, ANY, initialization),
+                (Error::UnresponsiveCard.into(), 0)
+            );
         }
         assert_eq!(card.status().0, Error::ResetCard);
         bench.swap(BuiltinCard::default());
@@ -244,10 +271,34 @@ fn eject_and_unknown_initializations_are_invalid_and_do_nothing() {
     let before = bench.traffic();
     for initialization in [EJECT, 4, 0xFFFF_FFFF] {
         for share in [SHARED, EXCLUSIVE, DIRECT] {
-            assert_eq!(card.reconnect(share, ANY, initialization), (Error::InvalidValue.into(), 0));
+            assert_eq!(
+                card.reconnect(share, ANY, initialization),
+                (Error::InvalidValue.into(), 0)
+            );
         }
     }
     assert_eq!(bench.traffic(), before, "nothing on the wire");
     assert_eq!(card.status(), (OK, 0x34, T1));
     bench.connect(SHARED, ANY);
+}
+
+#[test]
+fn another_card_is_noticed_though_a_call_that_does_not_ask_heard_of_it_first() {
+    let bench = Bench::new("swap heard elsewhere");
+    let card = bench.connect(SHARED, ANY);
+    for disposition in [LEAVE, EJECT] {
+        let other = bench.connect(SHARED, ANY);
+        card.assert_works(T1);
+        let before = bench.power();
+        bench.swap(BuiltinCard::default());
+        assert_eq!(other.disconnect(disposition), OK);
+        assert_eq!(card.status().0, Error::RemovedCard);
+        assert_eq!(card.reconnect(SHARED, ANY, LEAVE), (OK, T1));
+        assert_eq!(bench.power_since(before), ONE_POWER_ON);
+        card.assert_works(T1);
+    }
+    let other = bench.connect_elsewhere(SHARED, ANY);
+    bench.swap(BuiltinCard::default());
+    assert_eq!(other.release(), OK);
+    assert_eq!(card.status().0, Error::RemovedCard);
 }

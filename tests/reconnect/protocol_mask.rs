@@ -6,7 +6,10 @@ use winscard::sim::{BuiltinCard, Config, Protocols};
 
 #[test]
 fn a_mask_with_the_protocol_in_use_keeps_it() {
-    for (bench, protocol) in [(Bench::new("mask contains"), T1), (Bench::tpdu("mask contains tpdu"), T0)] {
+    for (bench, protocol) in [
+        (Bench::new("mask contains"), T1),
+        (Bench::tpdu("mask contains tpdu"), T0),
+    ] {
         let card = bench.connect(SHARED, ANY);
         let before = bench.traffic();
         for mask in [protocol, ANY, protocol | T15, ANY | T15, protocol | ANY_OLD] {
@@ -22,14 +25,22 @@ fn a_mask_without_the_protocol_in_use_is_a_mismatch_until_a_reset() {
     let (card, other) = (bench.connect(SHARED, ANY), bench.connect(SHARED, ANY));
     let before = bench.traffic();
     for mask in [T0, T0 | T15, ANY_OLD] {
-        assert_eq!(card.reconnect(SHARED, mask, LEAVE), (Error::ProtoMismatch.into(), 0), "mask {mask:#x}");
+        assert_eq!(
+            card.reconnect(SHARED, mask, LEAVE),
+            (Error::ProtoMismatch.into(), 0),
+            "mask {mask:#x}"
+        );
     }
     assert_eq!(bench.traffic(), before, "no new choice");
     assert_eq!(other.status(), (OK, 0x34, T1));
     assert_eq!(card.status(), (OK, 0x34, T1));
     assert_eq!(card.reconnect(SHARED, T0, RESET), (OK, T0));
     card.assert_works(T0);
-    assert_eq!(other.reconnect(SHARED, T1, LEAVE), (Error::ProtoMismatch.into(), 0), "now it is T=0");
+    assert_eq!(
+        other.reconnect(SHARED, T1, LEAVE),
+        (Error::ProtoMismatch.into(), 0),
+        "now it is T=0"
+    );
     assert_eq!(other.status().0, Error::ResetCard, "and still to be acknowledged");
     assert_eq!(other.reconnect(SHARED, ANY, LEAVE), (OK, T0));
 }
@@ -54,7 +65,11 @@ fn direct_takes_the_protocol_as_it_is_whatever_the_mask() {
         assert_eq!(card.status(), (OK, 0x34, 0));
     }
     assert_eq!(card.reconnect(DIRECT, ANY, LEAVE), (OK, 0));
-    assert_eq!(card.reconnect(SHARED, T0, LEAVE), (OK, T0), "the first to want one chooses");
+    assert_eq!(
+        card.reconnect(SHARED, T0, LEAVE),
+        (OK, T0),
+        "the first to want one chooses"
+    );
     assert_eq!(card.reconnect(DIRECT, NONE, LEAVE), (OK, T0));
 }
 
@@ -62,7 +77,14 @@ fn direct_takes_the_protocol_as_it_is_whatever_the_mask() {
 fn t1_is_preferred_where_both_are_possible() {
     let bench = Bench::new("mask prefers");
     let card = bench.connect(DIRECT, NONE);
-    for (mask, chosen) in [(ANY, T1), (T0, T0), (T1, T1), (T0 | T15, T0), (ANY | T15, T1), (ANY_OLD, T1)] {
+    for (mask, chosen) in [
+        (ANY, T1),
+        (T0, T0),
+        (T1, T1),
+        (T0 | T15, T0),
+        (ANY | T15, T1),
+        (ANY_OLD, T1),
+    ] {
         assert_eq!(card.reconnect(SHARED, mask, RESET), (OK, chosen), "mask {mask:#x}");
         card.assert_works(chosen);
     }
@@ -91,7 +113,12 @@ fn raw_wins_over_every_other_bit_and_is_not_negotiated() {
     let bench = Bench::new("mask raw");
     let card = bench.connect(SHARED, ANY);
     let negotiations = bench.negotiations();
-    for (share, mask) in [(SHARED, RAW), (DIRECT, RAW | ANY), (EXCLUSIVE, RAW | T0), (SHARED, RAW | ANY | T15)] {
+    for (share, mask) in [
+        (SHARED, RAW),
+        (DIRECT, RAW | ANY),
+        (EXCLUSIVE, RAW | T0),
+        (SHARED, RAW | ANY | T15),
+    ] {
         assert_eq!(card.reconnect(share, mask, LEAVE), (OK, RAW));
         assert_eq!(card.status(), (OK, 0x34, RAW));
     }
@@ -131,7 +158,10 @@ fn a_protocol_the_card_does_not_have_is_a_mismatch_after_the_reset_and_the_next_
         for (initialization, power) in [(RESET, ONE_WARM_RESET), (UNPOWER, OFF_AND_ON)] {
             let (card, other) = (bench.connect(SHARED, ANY), bench.connect(SHARED, ANY));
             let before = bench.power();
-            assert_eq!(card.reconnect(SHARED, T1, initialization), (Error::ProtoMismatch.into(), 0));
+            assert_eq!(
+                card.reconnect(SHARED, T1, initialization),
+                (Error::ProtoMismatch.into(), 0)
+            );
             assert_eq!(bench.power_since(before), power, "the card was reset");
             assert_eq!(card.status().0, Error::ResetCard, "the own event stays");
             assert_eq!(card.begin(), Error::ResetCard);

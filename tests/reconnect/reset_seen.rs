@@ -8,7 +8,11 @@ use winscard::error::Error;
 fn assert_told(other: Handle, protocol: u64) {
     for _ in 0..2 {
         assert_eq!(other.status().0, Error::ResetCard, "SCardStatus");
-        assert_eq!(other.transmit(protocol, &[0x00, 0x84, 0x00, 0x00, 0x08]).0, Error::ResetCard, "SCardTransmit");
+        assert_eq!(
+            other.transmit(protocol, &[0x00, 0x84, 0x00, 0x00, 0x08]).0,
+            Error::ResetCard,
+            "SCardTransmit"
+        );
         assert_eq!(other.begin(), Error::ResetCard, "SCardBeginTransaction");
         assert_eq!(other.end(LEAVE), Error::ResetCard, "SCardEndTransaction");
         assert_eq!(other.get_attrib(), Error::ResetCard, "SCardGetAttrib");
@@ -21,7 +25,10 @@ fn assert_told(other: Handle, protocol: u64) {
 fn assert_well(other: Handle, protocol: u64) {
     assert_eq!(other.status(), (OK, 0x34, protocol));
     assert_eq!((other.begin(), other.end(LEAVE)), (OK, OK));
-    assert_eq!((other.get_attrib(), other.set_attrib()), (OK, Error::UnsupportedFeature.into()));
+    assert_eq!(
+        (other.get_attrib(), other.set_attrib()),
+        (OK, Error::UnsupportedFeature.into())
+    );
     other.assert_works(protocol);
 }
 
@@ -57,7 +64,11 @@ fn the_other_connection_stays_connected() {
     let (card, other) = (bench.connect(SHARED, ANY), bench.connect(SHARED, ANY));
     assert_eq!(card.reconnect(SHARED, ANY, RESET), (OK, T1));
     assert_eq!(card.disconnect(LEAVE), OK);
-    assert_eq!(bench.try_connect(EXCLUSIVE, ANY).0, Error::SharingViolation, "the other one counts");
+    assert_eq!(
+        bench.try_connect(EXCLUSIVE, ANY).0,
+        Error::SharingViolation,
+        "the other one counts"
+    );
     assert_eq!(other.disconnect(LEAVE), OK);
     assert_eq!(bench.try_connect(EXCLUSIVE, ANY).0, OK);
 }
@@ -79,7 +90,13 @@ fn resets_that_several_did_are_acknowledged_together() {
     assert_eq!(card.reconnect(SHARED, ANY, RESET), (OK, T1));
     assert_eq!(card.reconnect(SHARED, ANY, RESET), (OK, T1));
     assert_eq!(other.reconnect(SHARED, ANY, LEAVE), (OK, T1));
-    assert_eq!(bench.power_since(before), Power { warm: 2, ..NO_POWER_CHANGE });
+    assert_eq!(
+        bench.power_since(before),
+        Power {
+            warm: 2,
+            ..NO_POWER_CHANGE
+        }
+    );
     assert_well(other, T1);
     assert_eq!(other.reconnect(SHARED, ANY, RESET), (OK, T1));
     assert_told(card, T1);
@@ -91,7 +108,11 @@ fn a_reset_answers_a_reset_without_leave_in_between() {
     let bench = Bench::new("reset for reset");
     let (card, other) = (bench.connect(SHARED, ANY), bench.connect(SHARED, ANY));
     assert_eq!(card.reconnect(SHARED, ANY, RESET), (OK, T1));
-    assert_eq!(other.reconnect(SHARED, ANY, RESET), (OK, T1), "the own event is no obstacle");
+    assert_eq!(
+        other.reconnect(SHARED, ANY, RESET),
+        (OK, T1),
+        "the own event is no obstacle"
+    );
     assert_well(other, T1);
     assert_told(card, T1);
 }
@@ -119,7 +140,11 @@ fn those_who_wait_for_a_change_are_not_woken_by_a_reset() {
         waiting.assert_blocked();
     }
     let (code, event) = bench.status_change(known & !2, std::time::Duration::ZERO);
-    assert_eq!((code, event), (Error::Timeout.into(), 0x120), "neither state nor counter changed");
+    assert_eq!(
+        (code, event),
+        (Error::Timeout.into(), 0x120),
+        "neither state nor counter changed"
+    );
     bench.reader.remove(0);
     assert_eq!(waiting.finish(), (OK, 0x1_0012));
 }

@@ -32,7 +32,11 @@ fn alone_to_exclusive_shuts_everybody_out() {
         assert_eq!(card.reconnect(EXCLUSIVE, ANY, LEAVE), (OK, T1));
         assert_exclusive(&bench);
         card.assert_works(T1);
-        assert_eq!(card.end(LEAVE), Error::NotTransacted, "exclusiveness is no transaction to end");
+        assert_eq!(
+            card.end(LEAVE),
+            Error::NotTransacted,
+            "exclusiveness is no transaction to end"
+        );
         assert_exclusive(&bench);
         assert_eq!(card.disconnect(LEAVE), OK);
         assert_shared(&bench);
@@ -60,9 +64,16 @@ fn an_open_transaction_stays_open_on_the_way_to_exclusive_and_back() {
 
 #[test]
 fn to_exclusive_blocks_until_the_others_have_left() {
-    for (bench, protocol) in [(Bench::new("exclusive waits"), T1), (Bench::tpdu("exclusive waits tpdu"), T0)] {
+    for (bench, protocol) in [
+        (Bench::new("exclusive waits"), T1),
+        (Bench::tpdu("exclusive waits tpdu"), T0),
+    ] {
         let card = bench.connect(SHARED, ANY);
-        let others = [bench.connect(SHARED, ANY), bench.connect(DIRECT, NONE), bench.connect(SHARED, ANY)];
+        let others = [
+            bench.connect(SHARED, ANY),
+            bench.connect(DIRECT, NONE),
+            bench.connect(SHARED, ANY),
+        ];
         let call = card.start_reconnect(EXCLUSIVE, ANY, LEAVE);
         for other in others {
             call.assert_blocked();
@@ -118,15 +129,25 @@ fn to_exclusive_wakes_with_invalid_value_when_the_reader_is_unplugged() {
 fn to_exclusive_with_others_connected_still_tells_at_once_what_cannot_succeed() {
     let bench = Bench::new("exclusive hopeless");
     let (card, other) = (bench.connect(SHARED, ANY), bench.connect(SHARED, ANY));
-    assert_eq!(card.reconnect(EXCLUSIVE, T0, LEAVE), (Error::ProtoMismatch.into(), 0), "T=1 is in use");
+    assert_eq!(
+        card.reconnect(EXCLUSIVE, T0, LEAVE),
+        (Error::ProtoMismatch.into(), 0),
+        "T=1 is in use"
+    );
     assert_eq!(other.status().0, OK);
     bench.reader.remove(0);
     for initialization in [LEAVE, RESET, UNPOWER] {
-        assert_eq!(card.reconnect(EXCLUSIVE, ANY, initialization), (Error::NoSmartcard.into(), 0));
+        assert_eq!(
+            card.reconnect(EXCLUSIVE, ANY, initialization),
+            (Error::NoSmartcard.into(), 0)
+        );
     }
     bench.reader.insert(0, BuiltinCard::mute());
     assert_eq!(card.reconnect(SHARED, ANY, LEAVE), (Error::UnresponsiveCard.into(), 0));
-    assert_eq!(card.reconnect(EXCLUSIVE, ANY, LEAVE), (Error::UnresponsiveCard.into(), 0));
+    assert_eq!(
+        card.reconnect(EXCLUSIVE, ANY, LEAVE),
+        (Error::UnresponsiveCard.into(), 0)
+    );
 }
 
 #[test]
@@ -138,7 +159,11 @@ fn to_exclusive_with_others_connected_is_refused_where_blocking_is_off() {
             let before = bench.power();
             for initialization in [LEAVE, RESET, UNPOWER] {
                 let refused = (Error::SharingViolation.into(), protocol);
-                assert_eq!(card.reconnect(EXCLUSIVE, ANY, initialization), refused, "the protocol is valid");
+                assert_eq!(
+                    card.reconnect(EXCLUSIVE, ANY, initialization),
+                    refused,
+                    "the protocol is valid"
+                );
             }
             assert_eq!(bench.power_since(before), NO_POWER_CHANGE);
             assert_eq!((card.status().0, other.status().0), (OK, OK), "nobody was reset");
@@ -159,7 +184,11 @@ fn exclusive_to_exclusive_changes_nothing_but_initializes() {
         assert_exclusive(&bench);
         assert_eq!(card.end(LEAVE), Error::NotTransacted);
     }
-    assert_eq!(card.reconnect(EXCLUSIVE, T0, RESET), (OK, T0), "and chooses the protocol");
+    assert_eq!(
+        card.reconnect(EXCLUSIVE, T0, RESET),
+        (OK, T0),
+        "and chooses the protocol"
+    );
     assert_eq!(card.reconnect(EXCLUSIVE, T1, LEAVE), (Error::ProtoMismatch.into(), 0));
     assert_exclusive(&bench);
 }
@@ -227,7 +256,11 @@ fn shared_and_direct_differ_in_the_label_only() {
     assert_eq!(bench.traffic(), before, "nothing on the wire");
     card.assert_works(T1);
     assert_eq!(other.disconnect(LEAVE), OK);
-    assert_eq!(bench.try_connect(EXCLUSIVE, ANY).0, Error::SharingViolation, "DIRECT counts as a connection");
+    assert_eq!(
+        bench.try_connect(EXCLUSIVE, ANY).0,
+        Error::SharingViolation,
+        "DIRECT counts as a connection"
+    );
 }
 
 #[test]

@@ -19,7 +19,10 @@ fn assert_open(card: Handle, other: Handle, open: usize) {
 
 #[test]
 fn the_own_transaction_survives_every_initialization() {
-    for (bench, protocol) in [(Bench::new("own transaction"), T1), (Bench::tpdu("own transaction tpdu"), T0)] {
+    for (bench, protocol) in [
+        (Bench::new("own transaction"), T1),
+        (Bench::tpdu("own transaction tpdu"), T0),
+    ] {
         let (card, other) = (bench.connect(SHARED, ANY), bench.connect(SHARED, ANY));
         for initialization in [LEAVE, RESET, UNPOWER] {
             assert_eq!((card.begin(), card.begin()), (OK, OK));
@@ -87,7 +90,11 @@ fn a_foreign_transaction_is_waited_for_and_nothing_happens_before_it_ends() {
                 assert_eq!(other.end(LEAVE), OK);
                 call.assert_blocked();
                 assert_eq!(other.end(LEAVE), OK);
-                let active = if share == DIRECT && initialization != LEAVE { 0 } else { protocol };
+                let active = if share == DIRECT && initialization != LEAVE {
+                    0
+                } else {
+                    protocol
+                };
                 assert_eq!(call.finish(), (OK, active));
                 assert_eq!(bench.power_since(before), power);
                 assert_eq!(card.status().0, OK);
@@ -115,7 +122,11 @@ fn a_foreign_transaction_that_ends_with_its_connection_is_waited_for_too() {
     call.assert_blocked();
     assert_eq!(other.release(), OK);
     assert_eq!(call.finish(), (OK, T1));
-    assert_eq!(bench.power_since(before), ONE_WARM_RESET, "whoever dies in a transaction leaves a reset card");
+    assert_eq!(
+        bench.power_since(before),
+        ONE_WARM_RESET,
+        "whoever dies in a transaction leaves a reset card"
+    );
     assert_eq!(card.status().0, OK, "acknowledged by the very call");
 }
 
@@ -131,7 +142,11 @@ fn a_foreign_transaction_that_ends_with_a_reset_leaves_one_to_acknowledge() {
     assert_eq!(call.finish(), (OK, T1));
     assert_eq!(bench.power_since(before), ONE_WARM_RESET);
     assert_eq!(card.status().0, OK);
-    assert_eq!(other.status().0, Error::ResetCard, "End(RESET) is reported to its cause");
+    assert_eq!(
+        other.status().0,
+        Error::ResetCard,
+        "End(RESET) is reported to its cause"
+    );
     assert_eq!(other.reconnect(SHARED, ANY, LEAVE), (OK, T1));
 }
 

@@ -84,13 +84,29 @@ pub struct Power {
 }
 
 /// Nothing happened.
-pub const NO_POWER_CHANGE: Power = Power { cold: 0, warm: 0, off: 0 };
+pub const NO_POWER_CHANGE: Power = Power {
+    cold: 0,
+    warm: 0,
+    off: 0,
+};
 /// The card was reset without losing power, once.
-pub const ONE_WARM_RESET: Power = Power { cold: 0, warm: 1, off: 0 };
+pub const ONE_WARM_RESET: Power = Power {
+    cold: 0,
+    warm: 1,
+    off: 0,
+};
 /// The card was switched off and on, once.
-pub const OFF_AND_ON: Power = Power { cold: 1, warm: 0, off: 1 };
+pub const OFF_AND_ON: Power = Power {
+    cold: 1,
+    warm: 0,
+    off: 1,
+};
 /// A card without power got it, once.
-pub const ONE_POWER_ON: Power = Power { cold: 1, warm: 0, off: 0 };
+pub const ONE_POWER_ON: Power = Power {
+    cold: 1,
+    warm: 0,
+    off: 0,
+};
 
 /// A software reader and a context; the reader leaves the bus at the end.
 #[derive(Debug)]
@@ -101,27 +117,40 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// A reader at extended APDU level with a card that has T=0 and T=1. `tag` makes its name the test's own.
+    /// A reader at extended APDU level with a card that has T=0 and T=1. `tag` is no other test's.
     pub fn new(tag: &str) -> Self {
         Self::with(tag, Config::default(), Some(BuiltinCard::default()))
     }
 
     /// A reader at TPDU level with a card that has T=0 only.
     pub fn tpdu(tag: &str) -> Self {
-        Self::with(tag, Config::at_level(Level::Tpdu), Some(BuiltinCard::new(Protocols::T0)))
+        Self::with(
+            tag,
+            Config::at_level(Level::Tpdu),
+            Some(BuiltinCard::new(Protocols::T0)),
+        )
     }
 
     pub fn with(tag: &str, config: Config, card: Option<BuiltinCard>) -> Self {
-        let product = format!("Bench {tag}");
-        let reader = sim::plug(Config { product: Some(product.clone()), ..config }).unwrap();
+        let product = format!("Bench <{tag}>");
+        let reader = sim::plug(Config {
+            product: Some(product.clone()),
+            ..config
+        })
+        .unwrap();
         if let Some(card) = card {
             assert!(reader.insert(0, card).is_none());
         }
         let context = establish();
-        // The index after it may have two digits, and no test's tag begins with another's.
         let needle = format!(" {product} ");
-        let name = list(context).into_iter().find(|name| name.to_string_lossy().contains(&needle));
-        Self { reader, name: name.unwrap(), context }
+        let name = list(context)
+            .into_iter()
+            .find(|name| name.to_string_lossy().contains(&needle));
+        Self {
+            reader,
+            name: name.unwrap(),
+            context,
+        }
     }
 
     /// Connects, and everything must be well.
@@ -150,18 +179,29 @@ impl Bench {
 
     /// For connecting from another thread.
     pub fn party(&self, context: SCARDCONTEXT) -> Party {
-        Party { context, name: self.name.clone() }
+        Party {
+            context,
+            name: self.name.clone(),
+        }
     }
 
     /// Power changes on the wire since the reader was plugged in, or since `before`.
     pub fn power_since(&self, before: Power) -> Power {
         let now = self.power();
-        Power { cold: now.cold - before.cold, warm: now.warm - before.warm, off: now.off - before.off }
+        Power {
+            cold: now.cold - before.cold,
+            warm: now.warm - before.warm,
+            off: now.off - before.off,
+        }
     }
 
     pub fn power(&self) -> Power {
         let counters = self.reader.counters();
-        Power { cold: counters.cold_power_ons, warm: counters.warm_resets, off: counters.power_offs }
+        Power {
+            cold: counters.cold_power_ons,
+            warm: counters.warm_resets,
+            off: counters.power_offs,
+        }
     }
 
     /// SetParameters on the wire: how often a protocol was negotiated.
@@ -173,7 +213,12 @@ impl Bench {
     /// library answers reports of the interrupt endpoint.
     pub fn traffic(&self) -> Counters {
         let all = self.reader.counters();
-        Counters { commands: all.commands - all.get_slot_status, get_slot_status: 0, interrupts: 0, ..all }
+        Counters {
+            commands: all.commands - all.get_slot_status,
+            get_slot_status: 0,
+            interrupts: 0,
+            ..all
+        }
     }
 
     /// Takes the card out and puts another in.
@@ -230,7 +275,14 @@ impl Party {
         let (mut handle, mut active) = (0, UNTOUCHED);
         // SAFETY: a string with its NUL, and two locals.
         let code = unsafe {
-            SCardConnect(self.context, self.name.as_ptr(), share, protocols, &raw mut handle, &raw mut active)
+            SCardConnect(
+                self.context,
+                self.name.as_ptr(),
+                share,
+                protocols,
+                &raw mut handle,
+                &raw mut active,
+            )
         };
         (Code(code), Handle(handle), active)
     }
@@ -307,7 +359,15 @@ impl Handle {
             // SAFETY: locals and nulls.
             let code = unsafe {
                 let protocol = &raw mut protocol;
-                SCardStatus(self.0, no_text, no_len, &raw mut state, protocol, ptr::null_mut(), ptr::null_mut())
+                SCardStatus(
+                    self.0,
+                    no_text,
+                    no_len,
+                    &raw mut state,
+                    protocol,
+                    ptr::null_mut(),
+                    ptr::null_mut(),
+                )
             };
             (Code(code), state, protocol)
         })
@@ -319,13 +379,24 @@ impl Handle {
     pub fn transmit(self, protocol: DWORD, command: &[u8]) -> (Code, Vec<u8>) {
         let command = command.to_vec();
         start(move || {
-            let pci = SCARD_IO_REQUEST { dwProtocol: protocol, cbPciLength: 16 };
+            let pci = SCARD_IO_REQUEST {
+                dwProtocol: protocol,
+                cbPciLength: 16,
+            };
             let mut response = vec![0; 300];
             let (mut len, sent) = (300, DWORD::try_from(command.len()).unwrap());
             // SAFETY: buffers with their lengths.
             let code = unsafe {
                 let (out, no_pci) = (response.as_mut_ptr(), ptr::null_mut());
-                SCardTransmit(self.0, &raw const pci, command.as_ptr(), sent, no_pci, out, &raw mut len)
+                SCardTransmit(
+                    self.0,
+                    &raw const pci,
+                    command.as_ptr(),
+                    sent,
+                    no_pci,
+                    out,
+                    &raw mut len,
+                )
             };
             response.truncate(usize::try_from(len).unwrap());
             (Code(code), response)
@@ -419,14 +490,16 @@ pub fn in_child_with(variable: &str, name: &str, body: impl FnOnce()) {
         .unwrap();
     let out = String::from_utf8_lossy(&child.stdout);
     let err = String::from_utf8_lossy(&child.stderr);
-    assert!(child.status.success() && out.contains("1 passed"), "in the child process:\n{out}{err}");
+    assert!(
+        child.status.success() && out.contains("1 passed"),
+        "in the child process:\n{out}{err}"
+    );
 }
 
 fn establish() -> SCARDCONTEXT {
     let mut context = 0;
     // SAFETY: a local and nulls.
-    let code =
-        unsafe { SCardEstablishContext(c::SCARD_SCOPE_SYSTEM, ptr::null(), ptr::null(), &raw mut context) };
+    let code = unsafe { SCardEstablishContext(c::SCARD_SCOPE_SYSTEM, ptr::null(), ptr::null(), &raw mut context) };
     assert_eq!(Code(code), OK, "SCardEstablishContext");
     context
 }
