@@ -15,6 +15,8 @@
     reason = "tests"
 )]
 
+#[path = "support/bench_card.rs"]
+mod bench_card;
 #[path = "support/bench_reader.rs"]
 mod bench_reader;
 

@@ -22,6 +22,20 @@ fn initialization_and_share_mode_come_before_the_protocol_mask() {
     );
 }
 
+/// As with pcsc-lite, whose messages carry no more.
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+#[test]
+fn of_each_number_the_low_32_bits_count() {
+    let bench = Bench::new("order truncated");
+    let card = bench.connect(SHARED, ANY);
+    let high = 0xFFFF_FFFF_0000_0000;
+    let before = bench.power();
+    assert_eq!(card.reconnect(high | EXCLUSIVE, high | T0, high | RESET), (OK, T0));
+    assert_eq!(bench.power_since(before), ONE_WARM_RESET);
+    assert_eq!(bench.try_connect(SHARED, ANY).0, Error::SharingViolation);
+    assert_eq!(card.reconnect(SHARED, high, LEAVE), (Error::ProtoMismatch.into(), 0));
+}
+
 #[test]
 fn arguments_come_before_a_reader_that_is_gone() {
     let bench = Bench::new("order unplugged");

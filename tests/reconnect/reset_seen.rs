@@ -118,6 +118,31 @@ fn a_reset_answers_a_reset_without_leave_in_between() {
 }
 
 #[test]
+fn resets_by_disconnect_and_end_of_transaction_are_acknowledged_the_same_way() {
+    let bench = Bench::new("reset otherwise");
+    let card = bench.connect(SHARED, ANY);
+    for (initialization, power) in [(RESET, ONE_WARM_RESET), (UNPOWER, OFF_AND_ON)] {
+        let other = bench.connect(SHARED, ANY);
+        let before = bench.power();
+        assert_eq!((other.begin(), other.end(initialization)), (OK, OK));
+        assert_told(other, T1);
+        assert_told(card, T1);
+        assert_eq!(other.reconnect(SHARED, ANY, LEAVE), (OK, T1));
+        assert_eq!(card.reconnect(SHARED, ANY, LEAVE), (OK, T1));
+        assert_eq!(bench.power_since(before), power, "no second reset");
+        assert_well(card, T1);
+        assert_well(other, T1);
+
+        let before = bench.power();
+        assert_eq!(other.disconnect(RESET), OK);
+        assert_told(card, T1);
+        assert_eq!(card.reconnect(SHARED, ANY, LEAVE), (OK, T1));
+        assert_eq!(bench.power_since(before), ONE_WARM_RESET);
+        assert_well(card, T1);
+    }
+}
+
+#[test]
 fn a_removal_after_a_reset_is_what_is_told() {
     let bench = Bench::new("reset then removed");
     let (card, other) = (bench.connect(SHARED, ANY), bench.connect(SHARED, ANY));
