@@ -20,6 +20,7 @@ use winscard::api::{card, context, io, readers};
 pub use winscard::error::Error::{self, *};
 pub use winscard::sim::fault::{Fault, Injection, Times};
 pub use winscard::sim::wire::kind;
+#[allow(unused_imports, reason = "each test program uses a part")]
 pub use winscard::sim::{BuiltinCard, Config, Level, Protocols, Reader};
 
 pub type Outcome<T = ()> = Result<T, Error>;
