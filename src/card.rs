@@ -1,6 +1,8 @@
 //! What a `SCARDHANDLE` is: one connection to the card in one slot.
 
+mod disconnect;
 mod reconnect;
+mod transaction;
 
 use std::sync::Arc;
 
@@ -14,7 +16,7 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::handle::{Kind, Table};
 use crate::reader::link::{Attempt, Gone, Link};
-use crate::reader::power::{PowerError, Reset};
+use crate::reader::power::PowerError;
 use crate::reader::registry::Reader;
 use crate::reader::turn::{Owner, Turn};
 use crate::reader::{attrib, control, protocol, status};
@@ -129,10 +131,21 @@ impl Card {
         let reader = context.find_reader(name)?;
         let link = Link::open(&reader)?;
         let token = Self::new_token(&link)?;
-        let (active, acknowledged) =
-            link.until_free(reader.slot, Error::UnknownReader, |turn| Self::try_connect(turn, &link, token, share, wanted))?;
-        let standing = Mutex::new(Standing { acknowledged, begun: 0, exclusive: share == Share::Exclusive });
-        let card = Self { reader, context: context.value(), link, token, standing };
+        let (active, acknowledged) = link.until_free(reader.slot, Error::UnknownReader, |turn| {
+            Self::try_connect(turn, &link, token, share, wanted)
+        })?;
+        let standing = Mutex::new(Standing {
+            acknowledged,
+            begun: 0,
+            exclusive: share == Share::Exclusive,
+        });
+        let card = Self {
+            reader,
+            context: context.value(),
+            link,
+            token,
+            standing,
+        };
         let handle = CARDS.insert(Arc::new(card))?;
         Ok((handle, active))
     }
@@ -170,15 +183,23 @@ impl Card {
             Self::bring_up(turn)?;
         }
         turn.choose_protocol(wanted, share == Share::Direct)?;
-        let mode = if share == Share::Exclusive { Mode::Exclusive } else { Mode::Shared };
+        let mode = if share == Share::Exclusive {
+            Mode::Exclusive
+        } else {
+            Mode::Shared
+        };
         let byte = Byte::Share(turn.slot());
-        if !link.locks().try_lock(byte, mode).map_err(|error| turn.lock_failed(&error))? {
+        if !link
+            .locks()
+            .try_lock(byte, mode)
+            .map_err(|error| turn.lock_failed(&error))?
+        {
             return Err(Error::SharingViolation);
         }
         if share == Share::Exclusive {
             turn.card.owner = token;
         }
-        turn.card.last_use_ms = crate::arbiter::wait::now_ms();
+        turn.card.last_use_ms = crate::clock::boot_millis();
         Ok(Attempt::Done((turn.card.protocol.into(), turn.card.event)))
     }
 
@@ -197,7 +218,12 @@ impl Card {
         match turn.card.state {
             CardState::Powered => Ok(()),
             CardState::Absent => Err(Error::NoSmartcard),
-            _ => Err(Error::UnpoweredCard),
+            CardState::Unknown
+            | CardState::Inserted
+            | CardState::Mute
+            | CardState::Unpowered
+            | CardState::Dormant
+            | CardState::Failed => Err(Error::UnpoweredCard),
         }
     }
 
@@ -217,7 +243,8 @@ impl Card {
     }
 
     fn check_events(&self, turn: &Turn<'_>) -> Result<()> {
-        match turn.card.pending(self.standing.lock().acknowledged) {
+        let acknowledged = self.standing.lock().acknowledged;
+        match turn.card.pending(acknowledged) {
             None => Ok(()),
             Some(Event::Reset) => Err(Error::ResetCard),
             Some(Event::Removed) => Err(Error::RemovedCard),
@@ -231,70 +258,12 @@ impl Card {
         blocking: bool,
         mut attempt: impl FnMut(&mut Turn<'_>) -> Result<Attempt<T>>,
     ) -> Result<T> {
-        self.link.until_free(self.reader.slot, gone, |turn| match attempt(turn)? {
-            Attempt::Busy if !blocking => Err(Error::SharingViolation),
-            other => Ok(other),
-        })
-    }
-
-    /// `SCardBeginTransaction`: waits for others' transactions. Nests.
-    ///
-    /// # Errors
-    /// `InvalidValue` if the reader has left; `ResetCard` and `RemovedCard` even while another handle has the
-    /// transaction.
-    pub fn begin(&self) -> Result<()> {
-        self.until_free(Error::InvalidValue, true, |turn| {
-            turn.refresh_if_unwatched()?;
-            self.check_events(turn)?;
-            if self.is_locked_out(turn)? {
-                return Ok(Attempt::Busy);
-            }
-            self.check_events(turn)?;
-            let mut standing = self.standing.lock();
-            if turn.card.owner != self.token {
-                turn.card.owner = self.token;
-                standing.begun = 0;
-            }
-            standing.begun += 1;
-            Ok(Attempt::Done(()))
-        })
-    }
-
-    /// `SCardEndTransaction`.
-    ///
-    /// # Errors
-    /// In this order: `InvalidValue` (disposition, reader gone), `ResetCard` or `RemovedCard` (the transaction is not
-    /// ended), `SharingViolation` (another's transaction), what the reset came to, `NotTransacted` (none to end).
-    pub fn end(&self, disposition: DWORD) -> Result<()> {
-        let disposition = Disposition::parse(disposition)?;
-        let mut turn = self.turn(Error::InvalidValue)?;
-        turn.refresh_if_unwatched()?;
-        self.check_events(&turn)?;
-        if self.is_locked_out(&mut turn)? {
-            return Err(Error::SharingViolation);
-        }
-        let result = match disposition {
-            Disposition::Leave => Ok(()),
-            Disposition::Reset => end_reset(turn.reset(Reset::Warm)),
-            Disposition::Unpower => end_reset(turn.reset(Reset::Cold)),
-            Disposition::Eject => Err(Error::UnsupportedFeature),
-        };
-        let ended = self.end_one(&mut turn);
-        turn.touch();
-        result.and(ended)
-    }
-
-    fn end_one(&self, turn: &mut Turn<'_>) -> Result<()> {
-        let mut standing = self.standing.lock();
-        if turn.card.owner != self.token || standing.begun == 0 {
-            return Err(Error::NotTransacted);
-        }
-        standing.begun -= 1;
-        if standing.begun == 0 && !standing.exclusive {
-            turn.card.owner = 0;
-            turn.ring();
-        }
-        Ok(())
+        self.link
+            .until_free(self.reader.slot, gone, |turn| match attempt(turn)? {
+                Attempt::Busy if !blocking => Err(Error::SharingViolation),
+                Attempt::Busy => Ok(Attempt::Busy),
+                Attempt::Done(value) => Ok(Attempt::Done(value)),
+            })
     }
 
     /// `SCardStatus`: waits for others' transactions.
@@ -382,75 +351,6 @@ impl Card {
         self.check_events(&turn)?;
         Ok(turn)
     }
-
-    /// `SCardDisconnect`. The handle is gone unless its value or the disposition is wrong.
-    ///
-    /// # Errors
-    /// `InvalidHandle`, `InvalidValue` (disposition).
-    pub fn disconnect(handle: u32, disposition: DWORD) -> Result<()> {
-        let card = CARDS.get(handle)?;
-        let disposition = Disposition::parse(disposition)?;
-        // A resetting disposition waits for others' transactions, and another thread may be faster meanwhile.
-        if !matches!(disposition, Disposition::Leave) {
-            card.wait_to_leave();
-        }
-        let card = CARDS.remove(handle)?;
-        card.leave(disposition);
-        Ok(())
-    }
-
-    fn wait_to_leave(&self) {
-        let free = self.until_free(Error::InvalidValue, true, |turn| {
-            Ok(if self.is_locked_out(turn)? { Attempt::Busy } else { Attempt::Done(()) })
-        });
-        if let Err(error) = free {
-            log::debug!("{}: {error}", self.reader.name);
-        }
-    }
-
-    /// What is left to do for a connection that its context takes along: a card in this handle's transaction is reset.
-    pub(crate) fn abandon(&self) {
-        let Ok(turn) = self.turn(Error::InvalidValue) else { return };
-        let resets = turn.card.owner == self.token && turn.card.pending(self.standing.lock().acknowledged).is_none();
-        drop(turn);
-        self.leave(if resets { Disposition::Reset } else { Disposition::Leave });
-    }
-
-    /// Lets go of the card. What becomes of a reset does not matter to the caller.
-    fn leave(&self, disposition: Disposition) {
-        let Ok(mut turn) = self.turn(Error::InvalidValue) else { return };
-        let mine = turn.card.owner == self.token;
-        if mine {
-            turn.card.owner = 0;
-            turn.ring();
-        }
-        if turn.card.state == CardState::Powered {
-            turn.card.last_use_ms = crate::arbiter::wait::now_ms();
-        }
-        if disposition != Disposition::Leave && turn.refresh().is_ok() && matches!(turn.owner(self.token), Ok(Owner::Nobody)) {
-            match disposition {
-                Disposition::Reset => drop(turn.reset(Reset::Warm)),
-                Disposition::Unpower if turn.card.state.is_present() => {
-                    turn.card.note_reset();
-                    turn.power_down();
-                    turn.card.state = CardState::Unpowered;
-                    turn.ring();
-                }
-                Disposition::Leave | Disposition::Unpower | Disposition::Eject => {}
-            }
-        }
-        self.link.locks().unlock(Byte::Share(turn.slot()));
-        self.link.locks().unlock(Byte::Handle(self.token));
-        turn.ring();
-    }
-}
-
-fn end_reset(result: std::result::Result<(), PowerError>) -> Result<()> {
-    result.map_err(|error| match error {
-        PowerError::Absent => Error::RemovedCard,
-        PowerError::Mute => Error::NotTransacted,
-        PowerError::Reader(error) => error,
-    })
 }
 
 /// Whether calls wait for others' transactions; `PCSCLITE_NO_BLOCKING` (its presence) says no.

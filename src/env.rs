@@ -6,7 +6,11 @@ use std::ffi::OsString;
 
 /// The variable's value, unless the program is setuid, setgid or privileged by its file.
 pub(crate) fn var_os(name: &str) -> Option<OsString> {
-    if has_extra_rights() { None } else { std::env::var_os(name) }
+    if has_extra_rights() {
+        None
+    } else {
+        std::env::var_os(name)
+    }
 }
 
 /// As [`var_os`], for values that are text.

@@ -97,7 +97,7 @@ codes! {
     /// Communication inside the PC/SC implementation failed.
     CommError = 0x8010_0013, "SCARD_F_COMM_ERROR", "RPC transport error.";
     /// An error of unknown origin.
-    UnknownError = 0x8010_0014, "SCARD_F_UNKNOWN_ERROR", "Unknown internal error.";
+    UnknownError = 0x8010_0014, "SCARD_F_UNKNOWN_ERROR", "Unknown error.";
     /// The ATR cannot be parsed.
     InvalidAtr = 0x8010_0015, "SCARD_E_INVALID_ATR", "Invalid ATR.";
     /// No transaction to end; also an exchange with the card that failed.
@@ -243,10 +243,7 @@ mod tests {
         for error in Error::ALL {
             let low = error.code() & 0xFFFF;
             assert_eq!(error.code() >> 16, 0x8010, "{error}");
-            assert!(
-                (0x01..=0x31).contains(&low) || (0x65..=0x6F).contains(&low),
-                "{error}"
-            );
+            assert!((0x01..=0x31).contains(&low) || (0x65..=0x6F).contains(&low), "{error}");
             // Windows' SCARD_E_UNSUPPORTED_FEATURE: unknown to programs built for pcsc-lite.
             assert_ne!(low, 0x22, "{error}");
         }
@@ -273,9 +270,7 @@ mod tests {
                 "{error}"
             );
             assert!(
-                error
-                    .text()
-                    .is_none_or(|text| text.ends_with('.') && text.len() < 75),
+                error.text().is_none_or(|text| text.ends_with('.') && text.len() < 75),
                 "{error}"
             );
         }

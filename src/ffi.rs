@@ -107,10 +107,7 @@ pub fn value(handle: LONG) -> Result<u32> {
 
 /// A value of a handle table as the caller gets it.
 #[must_use]
-#[allow(
-    clippy::cast_possible_wrap,
-    reason = "values of handle tables have 31 bits"
-)]
+#[allow(clippy::cast_possible_wrap, reason = "values of handle tables have 31 bits")]
 pub const fn handle(value: u32) -> LONG {
     value as LONG
 }
@@ -146,12 +143,7 @@ pub unsafe fn load<T: Copy>(source: *const T) -> Option<T> {
 ///
 /// # Safety
 /// `data` is null or valid for reading `len` bytes.
-pub unsafe fn append_bytes(
-    target: &mut Vec<u8>,
-    data: *const u8,
-    len: DWORD,
-    max: usize,
-) -> Result<()> {
+pub unsafe fn append_bytes(target: &mut Vec<u8>, data: *const u8, len: DWORD, max: usize) -> Result<()> {
     let len = size(len);
     if len > max {
         return Err(Error::InsufficientBuffer);
@@ -315,11 +307,7 @@ impl Output {
                     // SAFETY: `buffer` is valid for `room` bytes by the contract of `new`; `data` is the library's own memory.
                     unsafe { ptr::copy_nonoverlapping(data.as_ptr(), self.buffer, count) };
                 }
-                if fits {
-                    Ok(())
-                } else {
-                    Err(Error::InsufficientBuffer)
-                }
+                if fits { Ok(()) } else { Err(Error::InsufficientBuffer) }
             }
         }
     }

@@ -72,7 +72,10 @@ pub struct PerProcess<T> {
 impl<T> PerProcess<T> {
     /// Nothing made yet.
     pub const fn new(make: fn() -> T) -> Self {
-        Self { current: AtomicPtr::new(std::ptr::null_mut()), make }
+        Self {
+            current: AtomicPtr::new(std::ptr::null_mut()),
+            make,
+        }
     }
 
     /// The state.
@@ -83,7 +86,10 @@ impl<T> PerProcess<T> {
             return state;
         }
         let fresh = Box::into_raw(Box::new((self.make)()));
-        match self.current.compare_exchange(std::ptr::null_mut(), fresh, Ordering::AcqRel, Ordering::Acquire) {
+        match self
+            .current
+            .compare_exchange(std::ptr::null_mut(), fresh, Ordering::AcqRel, Ordering::Acquire)
+        {
             // SAFETY: just made, published, never freed.
             Ok(_) => unsafe { &*fresh },
             Err(other) => {

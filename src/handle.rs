@@ -136,10 +136,8 @@ impl<T> Table<T> {
         let (position, generation) = slots.take_slot(object).ok_or(Error::NoMemory)?;
         let index = slots.first.wrapping_add(position);
         let used = u32::try_from(slots.slots.len()).unwrap_or(INDEX_MASK);
-        self.next_index.store(
-            slots.first.wrapping_add(used) | !INDEX_MASK,
-            Ordering::Relaxed,
-        );
+        self.next_index
+            .store(slots.first.wrapping_add(used) | !INDEX_MASK, Ordering::Relaxed);
         drop(slots);
         Ok(self.kind.bit() | generation << INDEX_BITS | index & INDEX_MASK)
     }
@@ -220,12 +218,10 @@ impl<T> Table<T> {
                 free: VecDeque::new(),
             };
             let fresh = Box::into_raw(Box::new(Mutex::new(fresh)));
-            current = match self.slots.compare_exchange(
-                ptr::null_mut(),
-                fresh,
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            ) {
+            current = match self
+                .slots
+                .compare_exchange(ptr::null_mut(), fresh, Ordering::AcqRel, Ordering::Acquire)
+            {
                 Ok(_) => fresh,
                 Err(winner) => {
                     // SAFETY: `fresh` came from Box::into_raw above and was not published.
@@ -280,16 +276,8 @@ mod tests {
             -i64::from(value),
         ];
         for raw in wrong {
-            assert_eq!(
-                table.get(raw).unwrap_err(),
-                Error::InvalidHandle,
-                "{raw:#x}"
-            );
-            assert_eq!(
-                table.remove(raw).unwrap_err(),
-                Error::InvalidHandle,
-                "{raw:#x}"
-            );
+            assert_eq!(table.get(raw).unwrap_err(), Error::InvalidHandle, "{raw:#x}");
+            assert_eq!(table.remove(raw).unwrap_err(), Error::InvalidHandle, "{raw:#x}");
         }
         assert!(table.get(value).is_ok());
     }
@@ -329,10 +317,7 @@ mod tests {
         let values: Vec<u32> = (0..=INDEX_MASK)
             .map(|_| table.insert(Arc::clone(&object)).unwrap())
             .collect();
-        assert_eq!(
-            table.insert(Arc::clone(&object)).unwrap_err(),
-            Error::NoMemory
-        );
+        assert_eq!(table.insert(Arc::clone(&object)).unwrap_err(), Error::NoMemory);
         assert!(values.iter().all(|value| table.get(*value).is_ok()));
         table.remove(values[5]).unwrap();
         let again = table.insert(object).unwrap();
@@ -345,9 +330,7 @@ mod tests {
     fn a_reset_forgets_without_dropping_and_never_gives_an_old_value_again() {
         let table = Table::new(Kind::Context);
         let object = Arc::new(());
-        let old: Vec<u32> = (0..50)
-            .map(|_| table.insert(Arc::clone(&object)).unwrap())
-            .collect();
+        let old: Vec<u32> = (0..50).map(|_| table.insert(Arc::clone(&object)).unwrap()).collect();
         let held = table.slots().lock();
         table.reset_after_fork(); // does not wait for the lock
         drop(held);
@@ -355,10 +338,7 @@ mod tests {
         assert!(old.iter().all(|value| table.get(*value).is_err()));
         for _ in 0..5000 {
             let value = table.insert(Arc::new(())).unwrap();
-            assert!(
-                old.iter()
-                    .all(|stale| *stale != value && table.get(*stale).is_err())
-            );
+            assert!(old.iter().all(|stale| *stale != value && table.get(*stale).is_err()));
         }
     }
 

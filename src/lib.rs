@@ -7,6 +7,7 @@ pub mod api;
 mod arbiter;
 pub mod card;
 pub mod ccid;
+pub mod clock;
 pub mod context;
 mod env;
 pub mod error;

@@ -10,10 +10,7 @@
 //! lines but the descriptor: a forked child goes on logging under its own number. A write to a closed pipe raises no SIGPIPE in
 //! the host.
 
-#![allow(
-    unsafe_code,
-    reason = "getauxval, write, and the signal mask around it"
-)]
+#![allow(unsafe_code, reason = "getauxval, write, and the signal mask around it")]
 
 use std::ffi::{OsString, c_int};
 use std::fmt::Write as _;
@@ -79,9 +76,7 @@ fn start(wish: &str) {
 fn level(wish: &str) -> (LevelFilter, bool) {
     match wish.trim() {
         "" | "0" => (LevelFilter::Off, true),
-        word => word
-            .parse()
-            .map_or((LevelFilter::Info, false), |level| (level, true)),
+        word => word.parse().map_or((LevelFilter::Info, false), |level| (level, true)),
     }
 }
 
@@ -200,16 +195,10 @@ fn line(record: &Record<'_>) -> String {
 }
 
 fn monotonic() -> (i64, i64) {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is valid for writing a timespec.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
-    #[allow(
-        clippy::useless_conversion,
-        reason = "both are 32 bits on some targets"
-    )]
+    #[allow(clippy::useless_conversion, reason = "both are 32 bits on some targets")]
     (i64::from(time.tv_sec), i64::from(time.tv_nsec) / 1000)
 }
 
@@ -248,8 +237,7 @@ fn without_sigpipe(write: impl FnOnce() -> bool) {
     let was_pending = is_sigpipe_pending();
     let mut before = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: both sets are valid; the old mask is written before it is used, as the call succeeds.
-    let blocked =
-        unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const sigpipe, before.as_mut_ptr()) };
+    let blocked = unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const sigpipe, before.as_mut_ptr()) };
     if blocked != 0 {
         return;
     }
@@ -281,10 +269,7 @@ fn is_sigpipe_pending() -> bool {
 
 #[cfg(not(any(target_os = "macos", target_os = "openbsd")))]
 fn take_sigpipe(sigpipe: &libc::sigset_t) {
-    let now = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: an initialised set and a valid time; no information about the signal is asked for.
     unsafe { libc::sigtimedwait(sigpipe, ptr::null_mut(), &raw const now) };
 }
@@ -298,12 +283,7 @@ fn take_sigpipe(sigpipe: &libc::sigset_t) {
 
 #[cfg(test)]
 mod tests {
-    #![allow(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::indexing_slicing,
-        reason = "tests"
-    )]
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
 
     use super::*;
     use std::io::Read;
@@ -328,16 +308,12 @@ mod tests {
         let line = line(&record);
         assert_eq!(line.matches('\n').count(), 1);
         assert!(line.ends_with("reader: name\\u{1b}[31m\\nend\n"), "{line}");
-        assert!(
-            line.contains(&format!(" {}.", std::process::id())),
-            "{line}"
-        );
+        assert!(line.contains(&format!(" {}.", std::process::id())), "{line}");
     }
 
     #[test]
     fn a_file_is_appended_to_and_a_link_is_not_followed() {
-        let directory =
-            std::env::temp_dir().join(format!("winscard-logging-{}", std::process::id()));
+        let directory = std::env::temp_dir().join(format!("winscard-logging-{}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
         let path = directory.join("log");
         std::fs::write(&path, "before\n").unwrap();
@@ -347,10 +323,7 @@ mod tests {
         };
         sink.write(b"one\n");
         sink.write(b"two\n");
-        assert_eq!(
-            std::fs::read_to_string(&path).unwrap(),
-            "before\none\ntwo\n"
-        );
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "before\none\ntwo\n");
 
         let link = directory.join("link");
         std::os::unix::fs::symlink(&path, &link).unwrap();
@@ -360,7 +333,7 @@ mod tests {
 
     #[test]
     fn a_closed_pipe_raises_no_signal() {
-        let (mut reader, writer) = std::io::pipe().unwrap();
+        let (mut reader, writer) = std::os::unix::net::UnixStream::pair().unwrap();
         let fd = writer.as_raw_fd();
         without_sigpipe(|| write_once(fd, b"line\n"));
         let mut line = [0; 5];

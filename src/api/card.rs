@@ -2,9 +2,7 @@
 #![allow(unsafe_code, reason = "exported C functions")]
 
 use super::constants::MAX_NAME_LEN;
-use super::types::{
-    DWORD, LONG, LPBYTE, LPCSTR, LPDWORD, LPSCARDHANDLE, LPSTR, SCARDCONTEXT, SCARDHANDLE,
-};
+use super::types::{DWORD, LONG, LPBYTE, LPCSTR, LPDWORD, LPSCARDHANDLE, LPSTR, SCARDCONTEXT, SCARDHANDLE};
 use crate::card::{self, Card};
 use crate::context;
 use crate::error::Error;
@@ -67,8 +65,7 @@ pub unsafe extern "system" fn SCardConnect(
         let context = context::get(hContext)?;
         // SAFETY: this function's contract.
         unsafe { ffi::store(pdwActiveProtocol, 0) };
-        let (value, active) =
-            context.connect(&name, low_word(dwShareMode), low_word(dwPreferredProtocols))?;
+        let (value, active) = context.connect(&name, low_word(dwShareMode), low_word(dwPreferredProtocols))?;
         // SAFETY: this function's contract.
         unsafe { ffi::store(pdwActiveProtocol, active) };
         // SAFETY: this function's contract.
@@ -197,9 +194,7 @@ pub extern "system" fn SCardBeginTransaction(hCard: SCARDHANDLE) -> LONG {
 /// PC/SC part 5; pcsc-lite 2.5.1 winscard_clnt.c and winscard.c `SCardEndTransaction`; MSDN `SCardEndTransaction`.
 #[unsafe(no_mangle)]
 pub extern "system" fn SCardEndTransaction(hCard: SCARDHANDLE, dwDisposition: DWORD) -> LONG {
-    ffi::entry("SCardEndTransaction", || {
-        card::get(hCard)?.end(low_word(dwDisposition))
-    })
+    ffi::entry("SCardEndTransaction", || card::get(hCard)?.end(low_word(dwDisposition)))
 }
 
 /// Tells reader name, state, protocol and ATR of a connection.

@@ -27,10 +27,7 @@ pub const MAX_ATTRIBUTE_LEN: usize = small(MAX_BUFFER_SIZE);
 /// Longest reader name, as a size.
 pub const MAX_NAME_LEN: usize = small(MAX_READERNAME);
 
-#[allow(
-    clippy::cast_possible_truncation,
-    reason = "constants far below 32 bits"
-)]
+#[allow(clippy::cast_possible_truncation, reason = "constants far below 32 bits")]
 const fn small(number: DWORD) -> usize {
     number as usize
 }

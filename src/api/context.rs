@@ -68,9 +68,7 @@ pub unsafe extern "system" fn SCardEstablishContext(
 /// PC/SC part 5; pcsc-lite 2.5.1 winscard_clnt.c `SCardReleaseContext`; MSDN `SCardReleaseContext`.
 #[unsafe(no_mangle)]
 pub extern "system" fn SCardReleaseContext(hContext: SCARDCONTEXT) -> LONG {
-    ffi::entry("SCardReleaseContext", || {
-        Context::release(ffi::value(hContext)?)
-    })
+    ffi::entry("SCardReleaseContext", || Context::release(ffi::value(hContext)?))
 }
 
 /// Says whether a context is open.

@@ -4,8 +4,7 @@
 use super::constants::{MAX_APDU_LEN, MAX_ATTRIBUTE_LEN};
 use super::scratch::Scratch;
 use super::types::{
-    DWORD, IoRequestWord, LONG, LPBYTE, LPCBYTE, LPCVOID, LPDWORD, LPVOID, SCARD_IO_REQUEST,
-    SCARDHANDLE,
+    DWORD, IoRequestWord, LONG, LPBYTE, LPCBYTE, LPCVOID, LPDWORD, LPVOID, SCARD_IO_REQUEST, SCARDHANDLE,
 };
 use crate::card;
 use crate::error::{Error, Result};
@@ -55,12 +54,9 @@ pub unsafe extern "system" fn SCardTransmit(
         let protocol = unsafe { ffi::load(pioSendPci.cast::<IoRequestWord>()) };
         // SAFETY: this function's contract.
         let room = unsafe { ffi::load(pcbRecvLength) };
-        let (Some(protocol), Some(room), false, false) = (
-            protocol,
-            room,
-            pbSendBuffer.is_null(),
-            pbRecvBuffer.is_null(),
-        ) else {
+        let (Some(protocol), Some(room), false, false) =
+            (protocol, room, pbSendBuffer.is_null(), pbRecvBuffer.is_null())
+        else {
             return Err(Error::InvalidParameter);
         };
         // SAFETY: this function's contract.
@@ -126,20 +122,12 @@ pub unsafe extern "system" fn SCardControl(
 ) -> LONG {
     ffi::entry("SCardControl", || {
         // SAFETY: this function's contract.
-        let set_length =
-            |length: usize| unsafe { ffi::store(lpBytesReturned, ffi::length(length)) };
+        let set_length = |length: usize| unsafe { ffi::store(lpBytesReturned, ffi::length(length)) };
         set_length(0);
         let card = card::get(hCard)?;
         let mut scratch = Scratch::take();
         // SAFETY: this function's contract.
-        unsafe {
-            ffi::append_bytes(
-                scratch.command(),
-                pbSendBuffer.cast(),
-                cbSendLength,
-                MAX_APDU_LEN,
-            )
-        }?;
+        unsafe { ffi::append_bytes(scratch.command(), pbSendBuffer.cast(), cbSendLength, MAX_APDU_LEN) }?;
         let room = if pbRecvBuffer.is_null() {
             0
         } else {

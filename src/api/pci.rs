@@ -6,8 +6,7 @@
 use super::types::{IoRequestWord, SCARD_IO_REQUEST};
 
 /// `sizeof(SCARD_IO_REQUEST)`.
-const LENGTH: IoRequestWord = 2 * (IoRequestWord::BITS / 8) as IoRequestWord;
-const _: () = assert!(size_of::<SCARD_IO_REQUEST>() as IoRequestWord == LENGTH);
+const LENGTH: IoRequestWord = size_of::<SCARD_IO_REQUEST>() as IoRequestWord;
 
 /// For T=0.
 #[unsafe(no_mangle)]

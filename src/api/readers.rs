@@ -6,9 +6,7 @@ use std::mem::offset_of;
 use std::time::Duration;
 
 use super::constants::{DEFAULT_GROUPS, INFINITE, MAX_NAME_LEN, SCARD_STATE_IGNORE};
-use super::types::{
-    DWORD, LONG, LPCSTR, LPDWORD, LPSCARD_READERSTATE, LPSTR, SCARD_READERSTATE, SCARDCONTEXT,
-};
+use super::types::{DWORD, LONG, LPCSTR, LPDWORD, LPSCARD_READERSTATE, LPSTR, SCARD_READERSTATE, SCARDCONTEXT};
 use crate::context::{self, ReaderState, Timeout};
 use crate::error::{Error, Result};
 use crate::ffi::{self, Output, Short, low_word};
@@ -147,11 +145,7 @@ pub unsafe extern "system" fn SCardGetStatusChange(
         let context = context::get(hContext)?;
         let mut states = entries.states()?;
         let result = context.status_change(timeout(dwTimeout), &mut states);
-        for (entry, state) in entries
-            .iter()
-            .zip(&states)
-            .filter(|(_, state)| state.touched)
-        {
+        for (entry, state) in entries.iter().zip(&states).filter(|(_, state)| state.touched) {
             entry.write(state);
         }
         result
@@ -162,10 +156,7 @@ fn timeout(milliseconds: DWORD) -> Timeout {
     if milliseconds == INFINITE || milliseconds == DWORD::MAX {
         return Timeout::Infinite;
     }
-    #[allow(
-        clippy::useless_conversion,
-        reason = "DWORD has 32 bits on some targets"
-    )]
+    #[allow(clippy::useless_conversion, reason = "DWORD has 32 bits on some targets")]
     Timeout::After(Duration::from_millis(milliseconds.into()))
 }
 
@@ -193,9 +184,7 @@ impl Entries {
 
     fn states(self) -> Result<Vec<ReaderState>> {
         let mut states = Vec::new();
-        states
-            .try_reserve_exact(self.count)
-            .map_err(|_| Error::NoMemory)?;
+        states.try_reserve_exact(self.count).map_err(|_| Error::NoMemory)?;
         states.extend(self.iter().map(Entry::state));
         Ok(states)
     }

@@ -30,15 +30,8 @@ pub(super) struct Scratch {
 impl Scratch {
     /// The thread's buffers; new ones if it is using them already, or is ending.
     pub(super) fn take() -> Self {
-        let buffers = SPARE
-            .try_with(Cell::take)
-            .ok()
-            .flatten()
-            .unwrap_or_default();
-        Self {
-            buffers,
-            touched: 0,
-        }
+        let buffers = SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default();
+        Self { buffers, touched: 0 }
     }
 
     /// The command, empty at first.
@@ -50,9 +43,7 @@ impl Scratch {
     pub(super) fn exchange(&mut self, room: usize) -> Result<(&[u8], &mut [u8])> {
         let response = &mut self.buffers.response;
         if let Some(more) = room.checked_sub(response.len()) {
-            response
-                .try_reserve_exact(more)
-                .map_err(|_| Error::NoMemory)?;
+            response.try_reserve_exact(more).map_err(|_| Error::NoMemory)?;
             response.resize(room, 0);
         }
         self.touched = room;
@@ -60,14 +51,14 @@ impl Scratch {
         Ok((&self.buffers.command, response))
     }
 
-    /// The first `len` bytes of the response, or all there is room for.
-    pub(super) fn response(&self, len: usize) -> &[u8] {
-        let response = self
-            .buffers
-            .response
-            .get(..self.touched)
-            .unwrap_or_default();
-        response.get(..len).unwrap_or(response)
+    /// The response, which has `len` bytes: those, or as many of them as there was room for. Whoever wrote it left the rest alone,
+    /// so that only this much has to be wiped.
+    pub(super) fn response(&mut self, len: usize) -> &[u8] {
+        let room = self.buffers.response.get(..self.touched).unwrap_or_default();
+        let (response, rest) = room.split_at_checked(len).unwrap_or((room, &[]));
+        debug_assert!(rest.iter().all(|byte| *byte == 0), "bytes behind the response");
+        self.touched = response.len();
+        response
     }
 }
 
@@ -92,7 +83,7 @@ fn wipe(bytes: &mut [u8]) {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
     use super::*;
 
@@ -107,8 +98,7 @@ mod tests {
         let (command, response) = scratch.exchange(300).unwrap();
         assert_eq!(command, b"secret");
         response.fill(7);
-        assert_eq!(scratch.response(2), [7, 7]);
-        assert_eq!(scratch.response(1000).len(), 300);
+        assert_eq!(scratch.response(1000), [7; 300]);
         let address = scratch.buffers.response.as_ptr();
         drop(scratch);
 
@@ -118,7 +108,10 @@ mod tests {
         SPARE.set(Some(buffers));
 
         let mut scratch = Scratch::take();
-        assert_eq!(scratch.exchange(10).unwrap().1, [0; 10]);
+        let (_, response) = scratch.exchange(10).unwrap();
+        assert_eq!(response, [0; 10]);
+        response[..2].fill(7);
+        assert_eq!(scratch.response(2), [7, 7]);
         assert_eq!(scratch.buffers.response.as_ptr(), address);
     }
 

@@ -44,10 +44,7 @@ fn known(code: LONG) -> Option<&'static CStr> {
     if code == SCARD_S_SUCCESS {
         return Some(c"Command successful.");
     }
-    Error::ALL
-        .iter()
-        .find(|error| error.to_long() == code)?
-        .text_with_nul()
+    Error::ALL.iter().find(|error| error.to_long() == code)?.text_with_nul()
 }
 
 /// Writes the text and its NUL. The bytes behind are 0 from the start, and a text is never longer than one of a negative code.
@@ -75,10 +72,7 @@ mod tests {
     fn known_codes_have_pcsc_lites_texts() {
         assert_eq!(text(0), "Command successful.");
         assert_eq!(text(Error::NoService.to_long()), "Service not available.");
-        assert_eq!(
-            text(Error::UnsupportedFeature.to_long()),
-            "Feature not supported."
-        );
+        assert_eq!(text(Error::UnsupportedFeature.to_long()), "Feature not supported.");
         assert_eq!(text(Error::SecurityViolation.to_long()), "Access denied.");
     }
 

@@ -82,12 +82,19 @@ impl LockFile {
     }
 
     fn open_as(node: &Path, id: NodeId, interface: u8, write: bool) -> io::Result<Self> {
-        let file = OpenOptions::new().read(true).write(write).custom_flags(libc::O_NOCTTY).open(node)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(write)
+            .custom_flags(libc::O_NOCTTY)
+            .open(node)?;
         let meta = file.metadata()?;
         if (meta.dev(), meta.ino()) != (id.dev, id.ino) {
             return Err(io::Error::from_raw_os_error(libc::ENODEV));
         }
-        Ok(Self { file: Tracked::new(file), interface })
+        Ok(Self {
+            file: Tracked::new(file),
+            interface,
+        })
     }
 
     /// Takes a lock, or changes one held, without waiting. `false`: somebody else's lock is in the way, and what was
@@ -146,7 +153,11 @@ impl LockFile {
         let lock = flock(self.interface, byte, kind);
         // SAFETY: the descriptor is ours and open; `lock` is a valid `struct flock` for the call's duration.
         let result = unsafe { libc::fcntl(self.file.as_raw_fd(), command, &raw const lock) };
-        if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+        if result < 0 {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -157,7 +168,10 @@ fn lock_type(mode: Mode) -> libc::c_int {
     }
 }
 
-#[allow(clippy::cast_possible_truncation, reason = "constants 0 to 2 into the C struct's short")]
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "constants 0 to 2 into the C struct's short"
+)]
 fn flock(interface: u8, byte: Byte, kind: libc::c_int) -> libc::flock {
     libc::flock {
         l_type: kind as libc::c_short,
@@ -174,31 +188,61 @@ mod tests {
     use super::*;
 
     fn node() -> (std::path::PathBuf, NodeId) {
-        let path = std::env::temp_dir().join(format!("winscard-locks-{}-{:?}", std::process::id(), std::thread::current().id()));
+        let path = std::env::temp_dir().join(format!(
+            "winscard-locks-{}-{:?}",
+            std::process::id(),
+            std::thread::current().id()
+        ));
         let meta = File::create(&path).unwrap().metadata().unwrap();
-        (path, NodeId { dev: meta.dev(), ino: meta.ino() })
+        (
+            path,
+            NodeId {
+                dev: meta.dev(),
+                ino: meta.ino(),
+            },
+        )
     }
 
     #[test]
     fn two_descriptions_in_one_process_conflict() {
         let (path, id) = node();
-        let (a, b) = (LockFile::open(&path, id, 0).unwrap(), LockFile::open(&path, id, 0).unwrap());
+        let (a, b) = (
+            LockFile::open(&path, id, 0).unwrap(),
+            LockFile::open(&path, id, 0).unwrap(),
+        );
         assert!(a.try_lock(Byte::Share(0), Mode::Shared).unwrap());
         assert!(b.try_lock(Byte::Share(0), Mode::Shared).unwrap());
-        assert!(!a.try_lock(Byte::Share(0), Mode::Exclusive).unwrap(), "two shared users");
-        assert_eq!(b.probe(Byte::Share(0)).unwrap(), Some(Mode::Shared), "a failed conversion keeps what was held");
+        assert!(
+            !a.try_lock(Byte::Share(0), Mode::Exclusive).unwrap(),
+            "two shared users"
+        );
+        assert_eq!(
+            b.probe(Byte::Share(0)).unwrap(),
+            Some(Mode::Shared),
+            "a failed conversion keeps what was held"
+        );
         drop(b);
         assert!(a.try_lock(Byte::Share(0), Mode::Exclusive).unwrap());
         let c = LockFile::open(&path, id, 1).unwrap();
-        assert!(c.try_lock(Byte::Share(0), Mode::Exclusive).unwrap(), "another interface has its own bytes");
+        assert!(
+            c.try_lock(Byte::Share(0), Mode::Exclusive).unwrap(),
+            "another interface has its own bytes"
+        );
         std::fs::remove_file(path).unwrap();
     }
 
     #[test]
     fn bytes_of_different_meaning_never_meet() {
         let all = [
-            Byte::Exchange, Byte::Share(0), Byte::Share(255), Byte::Waiting, Byte::Watcher,
-            Byte::Handle(0), Byte::Handle(u32::MAX), Byte::Peer(0), Byte::Peer(u32::MAX),
+            Byte::Exchange,
+            Byte::Share(0),
+            Byte::Share(255),
+            Byte::Waiting,
+            Byte::Watcher,
+            Byte::Handle(0),
+            Byte::Handle(u32::MAX),
+            Byte::Peer(0),
+            Byte::Peer(u32::MAX),
         ];
         let mut offsets: Vec<i64> = [0, 1, 255].iter().flat_map(|i| all.map(|b| b.offset(*i))).collect();
         offsets.sort_unstable();
@@ -211,8 +255,14 @@ mod tests {
     #[test]
     fn a_node_that_was_replaced_is_refused() {
         let (path, id) = node();
-        let wrong = NodeId { ino: id.ino.wrapping_add(1), ..id };
-        assert_eq!(LockFile::open(&path, wrong, 0).unwrap_err().raw_os_error(), Some(libc::ENODEV));
+        let wrong = NodeId {
+            ino: id.ino.wrapping_add(1),
+            ..id
+        };
+        assert_eq!(
+            LockFile::open(&path, wrong, 0).unwrap_err().raw_os_error(),
+            Some(libc::ENODEV)
+        );
         std::fs::remove_file(path).unwrap();
     }
 }

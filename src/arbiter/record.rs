@@ -23,7 +23,7 @@ pub(crate) struct Header {
     pub(crate) claim_peer: u32,
     /// Where the next peer to claim starts counting `bSeq`.
     pub(crate) sequence: u8,
-    /// When the pipes were last used, milliseconds of CLOCK_BOOTTIME.
+    /// When the pipes were last used, coarse monotonic milliseconds.
     pub(crate) last_use_ms: u64,
 }
 
@@ -67,7 +67,10 @@ impl CardState {
 
     /// Whether a card is in the slot.
     pub(crate) fn is_present(self) -> bool {
-        matches!(self, Self::Inserted | Self::Powered | Self::Mute | Self::Unpowered | Self::Dormant)
+        matches!(
+            self,
+            Self::Inserted | Self::Powered | Self::Mute | Self::Unpowered | Self::Dormant
+        )
     }
 }
 
@@ -92,7 +95,10 @@ impl Atr {
 
     /// The bytes.
     pub(crate) fn as_slice(&self) -> &[u8] {
-        self.bytes.as_flattened().get(..usize::from(self.len)).unwrap_or_default()
+        self.bytes
+            .as_flattened()
+            .get(..usize::from(self.len))
+            .unwrap_or_default()
     }
 }
 
@@ -115,7 +121,7 @@ pub(crate) struct Slot {
     pub(crate) last_removal: u32,
     /// When a handle last used the card, milliseconds of CLOCK_BOOTTIME.
     pub(crate) last_use_ms: u64,
-    /// When the slot was last asked for its status, likewise.
+    /// When the slot was last asked for its status, coarse monotonic milliseconds; 0 to have it asked.
     pub(crate) last_poll_ms: u64,
     /// The card's ATR; empty if there is none.
     pub(crate) atr: Atr,
@@ -132,22 +138,34 @@ pub(crate) enum Event {
     Removed,
 }
 
+/// Whether a count that wraps around has come after another.
+fn is_later(count: u32, other: u32) -> bool {
+    matches!(count.wrapping_sub(other), 1..=0x7FFF_FFFF)
+}
+
 impl Slot {
     /// A slot nobody has asked yet. Starts the event count at a value later than any before, so that handles from the
     /// time of a lost record see a reset.
     pub(crate) fn fresh(now_ms: u64) -> Self {
         let event = u32::try_from((now_ms >> 4) & u64::from(u32::MAX)).unwrap_or(0);
-        Self { event, last_reset: event, last_removal: event.wrapping_sub(1), ..Self::default() }
+        Self {
+            event,
+            last_reset: event,
+            last_removal: event.wrapping_sub(1),
+            ..Self::default()
+        }
     }
 
     /// The newest thing that happened after `acknowledged`.
     pub(crate) fn pending(&self, acknowledged: u32) -> Option<Event> {
-        let newer = |value: u32| value.wrapping_sub(acknowledged) as i32 > 0;
-        match (newer(self.last_reset), newer(self.last_removal)) {
+        match (
+            is_later(self.last_reset, acknowledged),
+            is_later(self.last_removal, acknowledged),
+        ) {
             (false, false) => None,
             (true, false) => Some(Event::Reset),
             (false, true) => Some(Event::Removed),
-            (true, true) if self.last_reset.wrapping_sub(self.last_removal) as i32 > 0 => Some(Event::Reset),
+            (true, true) if is_later(self.last_reset, self.last_removal) => Some(Event::Reset),
             (true, true) => Some(Event::Removed),
         }
     }
@@ -203,7 +221,12 @@ impl Header {
         if count != slots || busy > slots {
             return None;
         }
-        Some(Self { busy, sequence, claim_peer: r.u32()?, last_use_ms: r.u64()? })
+        Some(Self {
+            busy,
+            sequence,
+            claim_peer: r.u32()?,
+            last_use_ms: r.u64()?,
+        })
     }
 }
 
@@ -241,7 +264,19 @@ impl Slot {
         let (last_use_ms, last_poll_ms) = (r.u64()?, r.u64()?);
         let link = r.take(32)?.try_into().ok()?;
         let atr = Atr::new(r.take(usize::from(atr_len))?);
-        Some(Self { state, protocol, moves, owner, event, last_reset, last_removal, last_use_ms, last_poll_ms, atr, link })
+        Some(Self {
+            state,
+            protocol,
+            moves,
+            owner,
+            event,
+            last_reset,
+            last_removal,
+            last_use_ms,
+            last_poll_ms,
+            atr,
+            link,
+        })
     }
 }
 
@@ -266,7 +301,9 @@ fn seal(bytes: &mut [u8], at: usize) {
 }
 
 fn is_sealed(bytes: &[u8], at: usize) -> bool {
-    bytes.get(at..at + 8).is_some_and(|sum| sum == checksum(bytes, at).to_le_bytes())
+    bytes
+        .get(at..at + 8)
+        .is_some_and(|sum| sum == checksum(bytes, at).to_le_bytes())
 }
 
 struct Writer<'a> {
@@ -328,7 +365,12 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let header = Header { busy: 2, claim_peer: 99, sequence: 250, last_use_ms: 1 << 40 };
+        let header = Header {
+            busy: 2,
+            claim_peer: 99,
+            sequence: 250,
+            last_use_ms: 1 << 40,
+        };
         assert_eq!(Header::decode(&header.encode(3), 3), Some(header));
         assert_eq!(Slot::decode(&slot().encode()), Some(slot()));
     }
@@ -376,7 +418,7 @@ mod tests {
         assert_eq!(slot.pending(seen), Some(Event::Reset));
         assert_eq!(slot.pending(slot.event), None);
         assert_eq!(slot.moves, 2);
-        slot.event = u32::MAX;
+        (slot.event, slot.last_reset, slot.last_removal) = (u32::MAX, u32::MAX, u32::MAX - 1);
         let seen = slot.event;
         slot.note_reset();
         assert_eq!(slot.pending(seen), Some(Event::Reset), "across the wrap");

@@ -42,12 +42,25 @@ pub(crate) struct Key {
 impl Key {
     /// The key of an enumerated interface.
     pub(crate) fn of(interface: &Interface) -> Self {
-        Self { bus: interface.bus, address: interface.address, node: interface.node_id, number: interface.number }
+        Self {
+            bus: interface.bus,
+            address: interface.address,
+            node: interface.node_id,
+            number: interface.number,
+        }
     }
 
     fn file_name(self, index: u8) -> String {
-        let Self { bus, address, node, number } = self;
-        format!("winscard-{bus}-{address}-{:x}-{:x}-{number}-{index:02X}", node.dev, node.ino)
+        let Self {
+            bus,
+            address,
+            node,
+            number,
+        } = self;
+        format!(
+            "winscard-{bus}-{address}-{:x}-{:x}-{number}-{index:02X}",
+            node.dev, node.ino
+        )
     }
 
     fn parse(name: &str) -> Option<(Self, u8)> {
@@ -56,7 +69,10 @@ impl Key {
         let key = Self {
             bus: next()?.parse().ok()?,
             address: next()?.parse().ok()?,
-            node: NodeId { dev: u64::from_str_radix(next()?, 16).ok()?, ino: u64::from_str_radix(next()?, 16).ok()? },
+            node: NodeId {
+                dev: u64::from_str_radix(next()?, 16).ok()?,
+                ino: u64::from_str_radix(next()?, 16).ok()?,
+            },
             number: next()?.parse().ok()?,
         };
         let index = u8::from_str_radix(next()?, 16).ok()?;
@@ -67,12 +83,21 @@ impl Key {
 /// The directory of the records.
 pub(crate) fn directory() -> PathBuf {
     let preferred = Path::new(PREFERRED);
-    if preferred.is_dir() { preferred.to_owned() } else { PathBuf::from(FALLBACK) }
+    if preferred.is_dir() {
+        preferred.to_owned()
+    } else {
+        PathBuf::from(FALLBACK)
+    }
 }
 
 fn recorded(directory: &Path) -> Vec<(Key, u8)> {
-    let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
-    let mut found: Vec<_> = entries.flatten().filter_map(|entry| Key::parse(entry.file_name().to_str()?)).collect();
+    let Ok(entries) = fs::read_dir(directory) else {
+        return Vec::new();
+    };
+    let mut found: Vec<_> = entries
+        .flatten()
+        .filter_map(|entry| Key::parse(entry.file_name().to_str()?))
+        .collect();
     found.sort_unstable_by_key(|(_, index)| *index);
     found
 }
@@ -99,7 +124,11 @@ pub(crate) fn assign_indices(directory: &Path, interfaces: &[Interface]) -> Vec<
         let index = known(&records, key).unwrap_or_else(|| {
             let index = (0..=u8::MAX).find(|index| !taken.contains(index)).unwrap_or(u8::MAX);
             if let Err(error) = create(directory, *key, index, interface) {
-                log::warn!("cannot create a record for {} in {}: {error}", interface.node.display(), directory.display());
+                log::warn!(
+                    "cannot create a record for {} in {}: {error}",
+                    interface.node.display(),
+                    directory.display()
+                );
             }
             taken.push(index);
             index
@@ -134,7 +163,10 @@ impl DirectoryLock {
                 return Some(Self { _file: file });
             }
             if Instant::now() >= deadline {
-                log::warn!("{} stays locked by another process; going on without", directory.display());
+                log::warn!(
+                    "{} stays locked by another process; going on without",
+                    directory.display()
+                );
                 return None;
             }
             std::thread::sleep(Duration::from_millis(1));
@@ -147,7 +179,12 @@ fn create(directory: &Path, key: Key, index: u8, interface: &Interface) -> io::R
     let node = fs::metadata(&interface.node)?;
     let temporary = directory.join(format!(".winscard-new-{}-{:x}", std::process::id(), key.node.ino));
     let _stale = fs::remove_file(&temporary);
-    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&temporary)?;
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&temporary)?;
     let result = (|| {
         file.write_all_at(&[0; FILE_LEN], 0)?;
         // Only root may give a file away; a user may give it to a group he is in.
@@ -155,7 +192,9 @@ fn create(directory: &Path, key: Key, index: u8, interface: &Interface) -> io::R
             let _not_a_member = std::os::unix::fs::fchown(&file, None, Some(node.gid()));
         }
         let same_group = file.metadata()?.gid() == node.gid();
-        file.set_permissions(Permissions::from_mode(node.mode() & if same_group { 0o666 } else { 0o600 }))?;
+        file.set_permissions(Permissions::from_mode(
+            node.mode() & if same_group { 0o666 } else { 0o600 },
+        ))?;
         if let Some(acl) = acl_of(&interface.node) {
             set_acl(&file, &acl);
         }
@@ -192,7 +231,12 @@ fn acl_admits(acl: &[u8], uid: u32) -> bool {
     const ACL_USER: u16 = 2;
     let Some(entries) = acl.get(4..) else { return false };
     entries.chunks_exact(8).any(|entry| {
-        let half = |at: usize| entry.get(at..at + 2).and_then(|b| b.try_into().ok()).map(u16::from_le_bytes);
+        let half = |at: usize| {
+            entry
+                .get(at..at + 2)
+                .and_then(|b| b.try_into().ok())
+                .map(u16::from_le_bytes)
+        };
         let id = entry.get(4..8).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes);
         half(0) == Some(ACL_USER) && half(2).is_some_and(|p| p & 6 == 6) && id == Some(uid)
     })
@@ -217,13 +261,26 @@ impl Store {
             return Self::in_memory(slots);
         }
         let path = directory().join(Key::of(interface).file_name(index));
-        let file = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NOFOLLOW).open(&path)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_NOFOLLOW)
+            .open(&path)?;
         let (meta, node) = (file.metadata()?, fs::metadata(&interface.node)?);
         if !meta.is_file() || !is_trusted(&meta, &node, &interface.node) {
-            log::error!("{} was made by user {}, who may not use {}", path.display(), meta.uid(), interface.node.display());
+            log::error!(
+                "{} was made by user {}, who may not use {}",
+                path.display(),
+                meta.uid(),
+                interface.node.display()
+            );
             return Err(io::ErrorKind::PermissionDenied.into());
         }
-        Ok(Self { file: Tracked::new(file), path, slots })
+        Ok(Self {
+            file: Tracked::new(file),
+            path,
+            slots,
+        })
     }
 
     /// A record that no other process sees.
@@ -236,7 +293,11 @@ impl Store {
         // SAFETY: a descriptor the kernel has just made for us.
         let file = File::from(unsafe { OwnedFd::from_raw_fd(fd) });
         let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
-        Ok(Self { file: Tracked::new(file), path, slots })
+        Ok(Self {
+            file: Tracked::new(file),
+            path,
+            slots,
+        })
     }
 
     /// Where its bell is heard.
@@ -312,7 +373,9 @@ pub(crate) fn touch(file: &File) {
 
 /// Whether this process may open a node for reading and writing. Does not open it: that would wake a sleeping device.
 pub(crate) fn may_use(node: &Path) -> bool {
-    let Ok(path) = CString::new(node.as_os_str().as_bytes()) else { return false };
+    let Ok(path) = CString::new(node.as_os_str().as_bytes()) else {
+        return false;
+    };
     // SAFETY: the path is NUL-terminated and outlives the call.
     unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), libc::R_OK | libc::W_OK, libc::AT_EACCESS) == 0 }
 }

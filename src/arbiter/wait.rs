@@ -46,7 +46,9 @@ impl Ear {
     pub(crate) fn new() -> io::Result<Self> {
         // SAFETY: no pointer is passed.
         let fd = unsafe { libc::inotify_init1(libc::IN_CLOEXEC | libc::IN_NONBLOCK) };
-        Ok(Self { file: Tracked::new(File::from(owned(fd)?)) })
+        Ok(Self {
+            file: Tracked::new(File::from(owned(fd)?)),
+        })
     }
 
     /// Hears the bell of a record file.
@@ -70,14 +72,21 @@ impl Ear {
     /// # Errors
     /// The system's error.
     pub(crate) fn add_bus(&self, path: &Path) -> io::Result<()> {
-        self.add(path, libc::IN_CREATE | libc::IN_DELETE | libc::IN_ATTRIB | libc::IN_MOVED_TO | libc::IN_MOVED_FROM)
+        self.add(
+            path,
+            libc::IN_CREATE | libc::IN_DELETE | libc::IN_ATTRIB | libc::IN_MOVED_TO | libc::IN_MOVED_FROM,
+        )
     }
 
     fn add(&self, path: &Path, mask: u32) -> io::Result<()> {
         let path = CString::new(path.as_os_str().as_bytes())?;
         // SAFETY: the descriptor is ours and open, the path is a NUL-terminated string that outlives the call.
         let watch = unsafe { libc::inotify_add_watch(self.file.as_raw_fd(), path.as_ptr(), mask) };
-        if watch < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+        if watch < 0 {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(())
+        }
     }
 
     /// Takes what was heard; never blocks.
@@ -86,7 +95,9 @@ impl Ear {
         let mut buffer = [0; 4096];
         // An overflowing queue says so with an event of its own; 64 rounds bound what a noisy bus can cost.
         for _ in 0..64 {
-            let Ok(len) = (&*self.file).read(&mut buffer) else { break };
+            let Ok(len) = (&*self.file).read(&mut buffer) else {
+                break;
+            };
             let mut rest = buffer.get(..len).unwrap_or_default();
             while let Some((mask, name_len)) = event(rest) {
                 if mask & libc::IN_CLOSE_WRITE == 0 {
@@ -129,7 +140,9 @@ impl Signal {
     pub(crate) fn new() -> io::Result<Self> {
         // SAFETY: no pointer is passed.
         let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
-        Ok(Self { file: Tracked::new(File::from(owned(fd)?)) })
+        Ok(Self {
+            file: Tracked::new(File::from(owned(fd)?)),
+        })
     }
 
     /// Sets it. Cannot fail but by overflow, which means it is set.
@@ -185,18 +198,6 @@ fn timespec(duration: Duration) -> libc::timespec {
     }
 }
 
-/// Milliseconds since boot, suspension included; the clock of everything written into a record.
-pub(crate) fn now_ms() -> u64 {
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `now` is a valid `timespec` for the call's duration.
-    let result = unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut now) };
-    if result != 0 {
-        return 0;
-    }
-    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
-    seconds.saturating_mul(1000).saturating_add(u64::try_from(now.tv_nsec / 1_000_000).unwrap_or(0))
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
@@ -216,7 +217,13 @@ mod tests {
         let ear = Ear::new().unwrap();
         ear.add_node(&path).unwrap();
         drop(file);
-        assert_eq!(ear.listen(), Heard { closed: true, other: false });
+        assert_eq!(
+            ear.listen(),
+            Heard {
+                closed: true,
+                other: false
+            }
+        );
         std::fs::remove_file(path).unwrap();
     }
 

@@ -85,7 +85,11 @@ impl Card {
             (Initialization::Leave, CardState::Failed) => return Err(Error::ReaderUnavailable),
             (Initialization::Leave, CardState::Powered) => Ok(()),
             (Initialization::Leave, CardState::Inserted | CardState::Unpowered | CardState::Dormant) => {
-                if share == Share::Direct { Ok(()) } else { turn.power_up() }
+                if share == Share::Direct {
+                    Ok(())
+                } else {
+                    turn.power_up_new()
+                }
             }
         };
         result.map_err(|error| match error {
@@ -98,8 +102,17 @@ impl Card {
     /// Changes the share mode; nothing can come between, because connecting takes a turn too.
     fn share_as(&self, turn: &mut Turn<'_>, share: Share) -> Result<()> {
         let byte = Byte::Share(turn.slot());
-        let mode = if share == Share::Exclusive { Mode::Exclusive } else { Mode::Shared };
-        if !self.link.locks().try_lock(byte, mode).map_err(|error| turn.lock_failed(&error))? {
+        let mode = if share == Share::Exclusive {
+            Mode::Exclusive
+        } else {
+            Mode::Shared
+        };
+        if !self
+            .link
+            .locks()
+            .try_lock(byte, mode)
+            .map_err(|error| turn.lock_failed(&error))?
+        {
             return Err(Error::SharingViolation);
         }
         let mut standing = self.standing.lock();

@@ -5,15 +5,22 @@ use super::descriptor::ExchangeLevel;
 use super::error::{Error, Result, SlotError};
 use super::exchange::{Answer, Engine};
 use super::message::{Command, IccStatus, chain};
+use crate::clock::Moment;
 use crate::iso7816::apdu::{MAX_COMMAND_LEN, StatusWord};
 use crate::usb;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Blocks in one response; at the smallest message length in the field the longest response takes 1214.
 const MAX_BLOCKS: u32 = 8192;
 
 /// Bytes in one response before it is no response any more.
 const MAX_RESPONSE_LEN: usize = 0x0004_0000;
+
+/// Beginning of a pseudo-APDU that means a feature of the reader (PC/SC part 10): the user may have to act.
+const PPDU: &[u8] = &[0xFF, 0xC2, 0x01];
+
+/// What such a command is given at least.
+const PPDU_TIME: Duration = Duration::from_secs(90);
 
 /// A block's fate.
 enum Block {
@@ -47,23 +54,19 @@ impl Engine {
                     "the reader exchanges single characters (character level)",
                 ));
             }
-            ExchangeLevel::Tpdu | ExchangeLevel::ShortApdu => self.descriptor.max_payload_len(),
+            ExchangeLevel::Tpdu | ExchangeLevel::ShortApdu => self.descriptor.max_payload_len().min(MAX_COMMAND_LEN),
             ExchangeLevel::ExtendedApdu => MAX_COMMAND_LEN,
         };
         if command.len() > limit {
             return Err(Error::CommandTooLong);
         }
-        let wait = wait + self.quirks.extra_exchange_time.unwrap_or_default();
-        let result = self
-            .send_command(transport, slot, command, wait)
-            .and_then(|block| self.collect_response(transport, slot, block, response, wait));
-        // Single exchanges have repaired themselves; this is about chains that make no sense.
-        match result {
-            Err(error @ Error::Protocol(_)) if !self.resynced => {
-                Err(self.repair(transport, slot, error))
-            }
-            other => other,
+        let extra = self.quirks.extra_exchange_time.unwrap_or_default();
+        let mut wait = wait.saturating_add(extra);
+        if command.starts_with(PPDU) {
+            wait = wait.max(PPDU_TIME);
         }
+        let block = self.send_command(transport, slot, command, wait)?;
+        self.collect_response(transport, slot, block, response, wait)
     }
 
     fn block(
@@ -112,9 +115,8 @@ impl Engine {
                 // Readers say 10, or nothing at all, for "next".
                 Block::Data(answer) if answer.len == 0 => {}
                 Block::Data(_) => {
-                    return Err(Error::Protocol(
-                        "a response before the command was complete",
-                    ));
+                    let error = Error::Protocol("a response before the command was complete");
+                    return Err(self.repair(transport, slot, error));
                 }
                 word @ Block::Word(_) => return Ok(word),
             }
@@ -133,7 +135,7 @@ impl Engine {
         response: &mut [u8],
         wait: Duration,
     ) -> Result<usize> {
-        let deadline = Instant::now() + self.timeouts.total.max(wait);
+        let deadline = Moment::now() + self.timeouts.total;
         let mut total = 0;
         for _ in 0..MAX_BLOCKS {
             let answer = match block {
@@ -148,12 +150,13 @@ impl Engine {
                     Ok(total)
                 };
             }
-            if total > MAX_RESPONSE_LEN || Instant::now() > deadline {
-                return Err(Error::Protocol("a response without end"));
+            if total > MAX_RESPONSE_LEN || Moment::now() > deadline {
+                break;
             }
             block = self.block(transport, slot, chain::NEXT, &[], wait)?;
         }
-        Err(Error::Protocol("a response without end"))
+        let error = Error::Protocol("a response without end");
+        Err(self.repair(transport, slot, error))
     }
 
     fn more_follows(&self, answer: &Answer) -> bool {

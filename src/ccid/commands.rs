@@ -16,11 +16,7 @@ impl Engine {
         if let Some(delay) = self.quirks.open_delay {
             thread::sleep(delay);
         }
-        let factor = self
-            .quirks
-            .open_factor
-            .max(self.quirks.command_factor)
-            .max(1);
+        let factor = self.quirks.open_factor.max(self.quirks.command_factor).max(1);
         let retry = self.timeouts.status_retry;
         for wait in [self.timeouts.command, retry, retry] {
             match self.exchange_once(transport, 0, Command::GetSlotStatus, &[], wait * factor) {
@@ -61,13 +57,7 @@ impl Engine {
     ) -> Result<()> {
         self.check_length(block.len())?;
         let wait = self.command_time();
-        let answer = self.exchange(
-            transport,
-            slot,
-            Command::SetParameters(protocol),
-            block,
-            wait,
-        )?;
+        let answer = self.exchange(transport, slot, Command::SetParameters(protocol), block, wait)?;
         match answer.header.slot_error() {
             None => Ok(()),
             Some(SlotError::BadField(offset)) => {
@@ -82,11 +72,7 @@ impl Engine {
     ///
     /// # Errors
     /// Of the transfer, or as the reader refuses.
-    pub fn get_parameters(
-        &mut self,
-        transport: &dyn usb::Transport,
-        slot: u8,
-    ) -> Result<Parameters> {
+    pub fn get_parameters(&mut self, transport: &dyn usb::Transport, slot: u8) -> Result<Parameters> {
         self.parameters(transport, slot, Command::GetParameters)
     }
 
@@ -94,20 +80,11 @@ impl Engine {
     ///
     /// # Errors
     /// Of the transfer, or as the reader refuses.
-    pub fn reset_parameters(
-        &mut self,
-        transport: &dyn usb::Transport,
-        slot: u8,
-    ) -> Result<Parameters> {
+    pub fn reset_parameters(&mut self, transport: &dyn usb::Transport, slot: u8) -> Result<Parameters> {
         self.parameters(transport, slot, Command::ResetParameters)
     }
 
-    fn parameters(
-        &mut self,
-        transport: &dyn usb::Transport,
-        slot: u8,
-        command: Command,
-    ) -> Result<Parameters> {
+    fn parameters(&mut self, transport: &dyn usb::Transport, slot: u8, command: Command) -> Result<Parameters> {
         let wait = self.command_time();
         let answer = self.exchange(transport, slot, command, &[], wait)?;
         if let Some(error) = answer.header.slot_error() {

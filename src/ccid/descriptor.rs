@@ -86,12 +86,9 @@ impl Descriptor {
         if !matches!(bytes.get(1), Some(0x21 | 0xFF)) {
             return Err(Error::Descriptor("class descriptor of another type"));
         }
-        let descriptor =
-            Self::fields(bytes).ok_or(Error::Descriptor("class descriptor cut short"))?;
+        let descriptor = Self::fields(bytes).ok_or(Error::Descriptor("class descriptor cut short"))?;
         if descriptor.max_payload_len() == 0 {
-            return Err(Error::Descriptor(
-                "dwMaxCCIDMessageLength leaves no room for data",
-            ));
+            return Err(Error::Descriptor("dwMaxCCIDMessageLength leaves no room for data"));
         }
         Ok(descriptor)
     }

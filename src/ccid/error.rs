@@ -38,16 +38,19 @@ impl Error {
         matches!(self, Self::Usb(error) if error.kind == usb::ErrorKind::Disconnected)
     }
 
+    /// Whether somebody else has claimed the interface.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::Usb(error) if error.kind == usb::ErrorKind::Busy)
+    }
+
     /// Whether host and reader may now disagree on what was asked and answered, so that the pipe needs a resync. Not
     /// so if the reader is gone, or not ours, or was never asked, or gave a well-formed refusal.
     pub(crate) fn needs_resync(&self) -> bool {
         match self {
             Self::Usb(error) => matches!(
                 error.kind,
-                usb::ErrorKind::Timeout
-                    | usb::ErrorKind::Stall
-                    | usb::ErrorKind::Overflow
-                    | usb::ErrorKind::Other
+                usb::ErrorKind::Timeout | usb::ErrorKind::Stall | usb::ErrorKind::Overflow | usb::ErrorKind::Other
             ),
             Self::Timeout | Self::Protocol(_) => true,
             Self::Descriptor(_)

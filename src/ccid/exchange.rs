@@ -2,15 +2,14 @@
 
 use super::descriptor::{Descriptor, ExchangeLevel};
 use super::error::{Error, Result};
-use super::message::{
-    Command, CommandStatus, HEADER_LEN, Header, IccStatus, ResponseKind, Voltage,
-};
+use super::message::{Command, CommandStatus, HEADER_LEN, Header, IccStatus, ResponseKind, Voltage};
 use super::quirks::Quirks;
+use crate::clock::Moment;
 use crate::iso7816::Protocol;
 use crate::usb;
 use std::fmt;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Frames of other exchanges that are dropped before an exchange is given up. Each process that dies leaves one.
 const MAX_STALE_FRAMES: u32 = 32;
@@ -69,8 +68,7 @@ pub fn supports(level: ExchangeLevel, protocol: Protocol) -> Result<()> {
         (ExchangeLevel::Tpdu, Protocol::T1) => Err(Error::LevelUnsupported(
             "T=1 on a reader that leaves its blocks to the host (TPDU level)",
         )),
-        (ExchangeLevel::Tpdu, Protocol::T0)
-        | (ExchangeLevel::ShortApdu | ExchangeLevel::ExtendedApdu, _) => Ok(()),
+        (ExchangeLevel::Tpdu, Protocol::T0) | (ExchangeLevel::ShortApdu | ExchangeLevel::ExtendedApdu, _) => Ok(()),
     }
 }
 
@@ -228,9 +226,7 @@ impl Engine {
 
     /// The data of the latest answer.
     pub(super) fn data(&self, answer: &Answer) -> &[u8] {
-        self.input
-            .get(HEADER_LEN..HEADER_LEN + answer.len)
-            .unwrap_or_default()
+        self.input.get(HEADER_LEN..HEADER_LEN + answer.len).unwrap_or_default()
     }
 
     /// How long a plain command may take on this reader.
@@ -268,7 +264,9 @@ impl Engine {
             return Err(Error::NoSuchSlot);
         }
         let sequence = self.next_sequence();
-        self.send(transport, slot, sequence, command, data)?;
+        // What is not waited for long is not pushed long either: a dead reader is to be told soon.
+        let write = self.timeouts.write.min(wait.max(self.timeouts.abort));
+        self.send(transport, slot, sequence, command, data, write)?;
         self.receive(transport, slot, sequence, command, wait)
     }
 
@@ -280,6 +278,7 @@ impl Engine {
         sequence: u8,
         command: Command,
         data: &[u8],
+        write: Duration,
     ) -> Result<()> {
         let len = HEADER_LEN + data.len();
         if self.output.len() < len {
@@ -290,7 +289,7 @@ impl Engine {
             .ok_or(Error::CommandTooLong)?;
         let message = self.output.get_mut(..len).ok_or(Error::CommandTooLong)?;
         // No zero-length packet after a message of n packets: no reader wants one.
-        let sent = transport.bulk_out(message, self.timeouts.write);
+        let sent = transport.bulk_out(message, write);
         // The buffer stays; a PIN that was in it does not.
         message.fill(0);
         if sent? < len && !self.quirks.short_out_count {
@@ -308,17 +307,16 @@ impl Engine {
         command: Command,
         wait: Duration,
     ) -> Result<Answer> {
-        let started = Instant::now();
-        let end = started + self.timeouts.total.max(wait);
+        let wait = wait.min(self.timeouts.total);
+        let started = Moment::now();
+        let end = started + self.timeouts.total;
         let mut deadline = started + wait;
         let (mut stale, mut extensions) = (0, 0);
         loop {
             let answer = self.read_message(transport, deadline)?;
             let header = answer.header;
             if (header.slot, header.sequence) != (slot, sequence) {
-                log::debug!(
-                    "dropped a stale answer: {header:?}, waiting for slot {slot} sequence {sequence}"
-                );
+                log::debug!("dropped a stale answer: {header:?}, waiting for slot {slot} sequence {sequence}");
                 stale += 1;
                 if stale > MAX_STALE_FRAMES {
                     return Err(Error::Protocol("answers to other commands only"));
@@ -335,7 +333,7 @@ impl Engine {
                     return Err(Error::Protocol("time extensions without end"));
                 }
                 // Each one starts the time anew; multipliers do not add up.
-                deadline = end.min(Instant::now() + wait * extension_factor(header.error));
+                deadline = end.min(Moment::now() + wait * extension_factor(header.error));
                 continue;
             }
             check_kind(command, &answer)?;
@@ -356,8 +354,7 @@ fn extension_factor(error: u8) -> u32 {
 fn check_kind(command: Command, answer: &Answer) -> Result<()> {
     let header = &answer.header;
     let as_status = header.kind == ResponseKind::SlotStatus
-        && (header.command == CommandStatus::Failed
-            || (matches!(command, Command::IccPowerOn(_)) && answer.len > 0));
+        && (header.command == CommandStatus::Failed || (matches!(command, Command::IccPowerOn(_)) && answer.len > 0));
     if header.kind == command.response_kind() || as_status {
         return Ok(());
     }

@@ -156,12 +156,8 @@ impl Command {
     #[must_use]
     pub fn response_kind(self) -> ResponseKind {
         match self {
-            Self::IccPowerOn(_) | Self::XfrBlock { .. } | Self::Secure { .. } => {
-                ResponseKind::DataBlock
-            }
-            Self::GetParameters | Self::ResetParameters | Self::SetParameters(_) => {
-                ResponseKind::Parameters
-            }
+            Self::IccPowerOn(_) | Self::XfrBlock { .. } | Self::Secure { .. } => ResponseKind::DataBlock,
+            Self::GetParameters | Self::ResetParameters | Self::SetParameters(_) => ResponseKind::Parameters,
             Self::Escape => ResponseKind::Escape,
             Self::SetDataRateAndClockFrequency => ResponseKind::DataRateAndClockFrequency,
             Self::IccPowerOff
@@ -178,18 +174,7 @@ impl Command {
     pub fn header(self, slot: u8, sequence: u8, data_len: u32) -> [u8; HEADER_LEN] {
         let [l0, l1, l2, l3] = data_len.to_le_bytes();
         let [s0, s1, s2] = self.specific();
-        [
-            self.message_type(),
-            l0,
-            l1,
-            l2,
-            l3,
-            slot,
-            sequence,
-            s0,
-            s1,
-            s2,
-        ]
+        [self.message_type(), l0, l1, l2, l3, slot, sequence, s0, s1, s2]
     }
 
     /// Writes the whole message to the start of `buffer` and returns its length, or `None` if it does not fit.
@@ -284,20 +269,7 @@ impl Header {
     /// Decodes the first ten bytes; `None` if there are fewer.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let &[
-            kind,
-            l0,
-            l1,
-            l2,
-            l3,
-            slot,
-            sequence,
-            status,
-            error,
-            specific,
-            ..,
-        ] = bytes
-        else {
+        let &[kind, l0, l1, l2, l3, slot, sequence, status, error, specific, ..] = bytes else {
             return None;
         };
         Some(Self {
@@ -406,11 +378,7 @@ impl Parameters {
             *to = *from;
             len += 1;
         }
-        Self {
-            protocol,
-            bytes,
-            len,
-        }
+        Self { protocol, bytes, len }
     }
 
     /// `abProtocolDataStructure`.
@@ -420,277 +388,6 @@ impl Parameters {
     }
 }
 
-/// One message from the interrupt pipe.
-// CCID 1.1 §6.3
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Notification<'a> {
-    /// 50: something changed in one or more slots.
-    SlotChange(SlotChange<'a>),
-    /// 51: the hardware has a problem.
-    HardwareError {
-        /// `bSlot`, not checked against the number of slots.
-        slot: u8,
-        /// `bSeq` of the command under way.
-        sequence: u8,
-        /// `bHardwareErrorCode`; 1 is overcurrent.
-        code: u8,
-    },
-}
-
-/// `RDR_to_PC_NotifySlotChange`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SlotChange<'a> {
-    states: &'a [u8],
-}
-
-impl SlotChange<'_> {
-    fn bits(&self, slot: usize) -> u8 {
-        self.states
-            .get(slot / 4)
-            .map_or(0, |byte| byte >> (slot % 4 * 2) & 0x03)
-    }
-
-    /// Whether a card is in the slot; `None` if the message does not reach that far.
-    #[must_use]
-    pub fn present(&self, slot: usize) -> Option<bool> {
-        self.states
-            .get(slot / 4)
-            .map(|_| self.bits(slot) & 0x01 != 0)
-    }
-
-    /// Whether the slot changed since the last notification.
-    #[must_use]
-    pub fn changed(&self, slot: usize) -> bool {
-        self.bits(slot) & 0x02 != 0
-    }
-}
-
-/// The messages in one interrupt packet: readers may put several in one. Ends at the first byte it does not know.
-#[derive(Clone, Debug)]
-pub struct Notifications<'a> {
-    rest: &'a [u8],
-    states_len: usize,
-}
-
-/// Walks the messages of an interrupt packet of a reader with `slots` slots.
-#[must_use]
-pub fn notifications(packet: &[u8], slots: usize) -> Notifications<'_> {
-    Notifications {
-        rest: packet,
-        states_len: slots.div_ceil(4).max(1),
-    }
-}
-
-impl<'a> Iterator for Notifications<'a> {
-    type Item = Notification<'a>;
-
-    fn next(&mut self) -> Option<Notification<'a>> {
-        let rest = std::mem::take(&mut self.rest);
-        match rest {
-            // A message cut short still says something about the slots it reaches.
-            [0x50, states @ ..] if !states.is_empty() => {
-                let (states, rest) = states.split_at(self.states_len.min(states.len()));
-                self.rest = rest;
-                Some(Notification::SlotChange(SlotChange { states }))
-            }
-            [0x51, slot, sequence, code, rest @ ..] => {
-                self.rest = rest;
-                Some(Notification::HardwareError {
-                    slot: *slot,
-                    sequence: *sequence,
-                    code: *code,
-                })
-            }
-            _ => None,
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    #![allow(
-        clippy::unwrap_used,
-        clippy::panic,
-        clippy::indexing_slicing,
-        reason = "tests"
-    )]
-    use super::*;
-
-    #[test]
-    fn commands_carry_type_and_specific_bytes_of_the_class() {
-        let cases: &[(Command, [u8; 4], ResponseKind)] = &[
-            (
-                Command::IccPowerOn(Voltage::V1_8),
-                [0x62, 3, 0, 0],
-                ResponseKind::DataBlock,
-            ),
-            (
-                Command::IccPowerOff,
-                [0x63, 0, 0, 0],
-                ResponseKind::SlotStatus,
-            ),
-            (
-                Command::GetSlotStatus,
-                [0x65, 0, 0, 0],
-                ResponseKind::SlotStatus,
-            ),
-            (
-                Command::XfrBlock {
-                    block_waiting: 2,
-                    level_parameter: 0x0110,
-                },
-                [0x6F, 2, 0x10, 1],
-                ResponseKind::DataBlock,
-            ),
-            (
-                Command::GetParameters,
-                [0x6C, 0, 0, 0],
-                ResponseKind::Parameters,
-            ),
-            (
-                Command::ResetParameters,
-                [0x6D, 0, 0, 0],
-                ResponseKind::Parameters,
-            ),
-            (
-                Command::SetParameters(1),
-                [0x61, 1, 0, 0],
-                ResponseKind::Parameters,
-            ),
-            (Command::Escape, [0x6B, 0, 0, 0], ResponseKind::Escape),
-            (
-                Command::IccClock(true),
-                [0x6E, 1, 0, 0],
-                ResponseKind::SlotStatus,
-            ),
-            (
-                Command::T0Apdu {
-                    changes: 3,
-                    get_response: 0xC0,
-                    envelope: 0xC2,
-                },
-                [0x6A, 3, 0xC0, 0xC2],
-                ResponseKind::SlotStatus,
-            ),
-            (
-                Command::Secure {
-                    block_waiting: 0,
-                    level_parameter: 0x0102,
-                },
-                [0x69, 0, 2, 1],
-                ResponseKind::DataBlock,
-            ),
-            (
-                Command::Mechanical(4),
-                [0x71, 4, 0, 0],
-                ResponseKind::SlotStatus,
-            ),
-            (Command::Abort, [0x72, 0, 0, 0], ResponseKind::SlotStatus),
-            (
-                Command::SetDataRateAndClockFrequency,
-                [0x73, 0, 0, 0],
-                ResponseKind::DataRateAndClockFrequency,
-            ),
-        ];
-        for (command, [kind, a, b, c], answer) in cases {
-            let header = command.header(7, 9, 0x0102_0304);
-            assert_eq!(header, [*kind, 4, 3, 2, 1, 7, 9, *a, *b, *c], "{command:?}");
-            assert_eq!(command.response_kind(), *answer);
-        }
-    }
-
-    #[test]
-    fn encoding_refuses_a_buffer_too_small() {
-        let mut buffer = [0xEE; 13];
-        assert_eq!(
-            Command::Escape.encode(1, 2, &[1, 2, 3, 4], &mut buffer),
-            None
-        );
-        assert_eq!(
-            Command::Escape.encode(1, 2, &[1, 2, 3], &mut buffer),
-            Some(13)
-        );
-        assert_eq!(buffer, [0x6B, 3, 0, 0, 0, 1, 2, 0, 0, 0, 1, 2, 3]);
-    }
-
-    #[test]
-    fn decoding_wants_the_announced_length_exactly() {
-        let message = [0x80, 2, 0, 0, 0, 1, 5, 0x41, 0xFE, 0x10, 0x90, 0x00];
-        let response = Response::decode(&message).unwrap();
-        assert_eq!(
-            (response.kind, response.slot, response.sequence),
-            (ResponseKind::DataBlock, 1, 5)
-        );
-        assert_eq!(
-            (response.icc, response.command),
-            (IccStatus::Inactive, CommandStatus::Failed)
-        );
-        assert_eq!(
-            (response.slot_error(), response.specific),
-            (Some(SlotError::Mute), 0x10)
-        );
-        assert_eq!(response.data, [0x90, 0x00]);
-        for len in 0..message.len() {
-            assert_eq!(Response::decode(&message[..len]), None);
-        }
-        let mut longer = message.to_vec();
-        longer.push(0);
-        assert_eq!(Response::decode(&longer), None);
-    }
-
-    #[test]
-    fn error_byte_means_nothing_unless_the_command_failed() {
-        let message = [0x81, 0, 0, 0, 0, 0, 0, 0x00, 0x81, 0];
-        assert_eq!(Response::decode(&message).unwrap().slot_error(), None);
-    }
-
-    #[test]
-    fn reserved_icc_status_reads_as_absent() {
-        let message = [0x81, 0, 0, 0, 0, 0, 0, 0x03, 0, 0];
-        assert_eq!(Header::decode(&message).unwrap().icc, IccStatus::Absent);
-    }
-
-    #[test]
-    fn several_notifications_in_one_packet_are_all_seen() {
-        let packet = [0x50, 0b0000_0011, 0x51, 0, 9, 1, 0x50, 0b0000_0010];
-        let all: Vec<_> = notifications(&packet, 1).collect();
-        assert_eq!(all.len(), 3);
-        let Notification::SlotChange(first) = all[0] else {
-            panic!("{all:?}")
-        };
-        assert_eq!((first.present(0), first.changed(0)), (Some(true), true));
-        assert_eq!(
-            all[1],
-            Notification::HardwareError {
-                slot: 0,
-                sequence: 9,
-                code: 1
-            }
-        );
-        let Notification::SlotChange(last) = all[2] else {
-            panic!("{all:?}")
-        };
-        assert_eq!((last.present(0), last.changed(0)), (Some(false), true));
-    }
-
-    #[test]
-    fn slots_beyond_the_notification_are_unknown_not_read() {
-        let packet = [0x50, 0xFF];
-        let Some(Notification::SlotChange(change)) = notifications(&packet, 256).next() else {
-            panic!()
-        };
-        assert_eq!((change.present(3), change.changed(3)), (Some(true), true));
-        assert_eq!((change.present(4), change.changed(4)), (None, false));
-        assert_eq!(
-            (change.present(255), change.changed(usize::MAX)),
-            (None, false)
-        );
-    }
-
-    #[test]
-    fn junk_on_the_interrupt_pipe_ends_the_walk() {
-        for packet in [&[][..], &[0x50], &[0x51, 1, 2], &[0x00, 0x50, 0x03]] {
-            assert_eq!(notifications(packet, 1).count(), 0, "{packet:02X?}");
-        }
-    }
-}
+#[path = "tests/message.rs"]
+mod tests;

@@ -4,11 +4,12 @@
 //! caller decides about claims and locks, and everything here runs against a scripted peer as well.
 
 mod apdu;
-mod commands;
 pub mod class_ff;
+mod commands;
 pub mod descriptor;
 pub mod error;
 pub mod exchange;
+pub mod interrupt;
 pub mod message;
 mod power;
 pub mod quirks;

@@ -14,11 +14,7 @@ const NOT_EMV: SlotError = SlotError::Vendor(0xBB);
 
 /// The voltages to try in turn, with their bit in bVoltageSupport. 5 V first, as nearly every card takes it at once;
 /// cards of class C or B only stay mute at it and answer at a later one.
-const WALK: [(Voltage, u8); 3] = [
-    (Voltage::V5, 0x01),
-    (Voltage::V1_8, 0x04),
-    (Voltage::V3, 0x02),
-];
+const WALK: [(Voltage, u8); 3] = [(Voltage::V5, 0x01), (Voltage::V1_8, 0x04), (Voltage::V3, 0x02)];
 
 impl Engine {
     /// Powers the card on and returns its ATR; a card that is powered already is reset without losing power (warm
@@ -31,7 +27,7 @@ impl Engine {
         if self.quirks.off_before_on {
             self.power_off(transport, slot)?;
         }
-        let first = self.power_on_walk(transport, slot);
+        let first = self.power_on_walk(transport, slot, true);
         let Err(Error::Slot(error)) = first else {
             return first;
         };
@@ -41,7 +37,7 @@ impl Engine {
         // A card left at another data rate does not answer a warm reset.
         log::debug!("slot {slot}: warm reset failed ({error}), trying a cold one");
         self.power_off(transport, slot)?;
-        self.power_on_walk(transport, slot)
+        self.power_on_walk(transport, slot, false)
     }
 
     /// Powers the card off.
@@ -57,30 +53,28 @@ impl Engine {
         }
     }
 
-    /// Tries the voltages that reader and host may choose from, the one that worked last first.
-    fn power_on_walk(&mut self, transport: &dyn usb::Transport, slot: u8) -> Result<AtrBytes> {
+    /// Tries the voltages that reader and host may choose from, the one that worked last first; with `warm`, no other
+    /// on a card that stays powered.
+    fn power_on_walk(&mut self, transport: &dyn usb::Transport, slot: u8, warm: bool) -> Result<AtrBytes> {
         if self.descriptor.chooses_voltage() {
             return self.power_on_at(transport, slot, Voltage::Automatic);
         }
         let supported = self.descriptor.voltages();
-        let remembered = self
-            .slots
-            .get(usize::from(slot))
-            .and_then(|memory| memory.voltage);
+        let remembered = self.slots.get(usize::from(slot)).and_then(|memory| memory.voltage);
         let others = WALK
             .iter()
             .filter(|(voltage, bit)| supported & bit != 0 && Some(*voltage) != remembered);
         let mut result = Err(Error::Slot(SlotError::Mute));
-        for voltage in remembered
-            .into_iter()
-            .chain(others.map(|(voltage, _)| *voltage))
-        {
+        for voltage in remembered.into_iter().chain(others.map(|(voltage, _)| *voltage)) {
             result = self.power_on_at(transport, slot, voltage);
             match result {
                 Err(Error::Slot(error)) => {
                     log::debug!("slot {slot}: no ATR at {voltage:?}: {error}");
                 }
                 Ok(_) | Err(_) => break,
+            }
+            if warm && self.is_known_active(slot) {
+                break;
             }
         }
         if result.is_err() {
@@ -89,12 +83,7 @@ impl Engine {
         result
     }
 
-    fn power_on_at(
-        &mut self,
-        transport: &dyn usb::Transport,
-        slot: u8,
-        voltage: Voltage,
-    ) -> Result<AtrBytes> {
+    fn power_on_at(&mut self, transport: &dyn usb::Transport, slot: u8, voltage: Voltage) -> Result<AtrBytes> {
         let result = self.power_on_once(transport, slot, voltage);
         if result == Err(Error::Slot(NOT_EMV)) && self.quirks.iso_mode_escape {
             log::debug!("slot {slot}: switching the reader to ISO mode");
@@ -104,12 +93,7 @@ impl Engine {
         result
     }
 
-    fn power_on_once(
-        &mut self,
-        transport: &dyn usb::Transport,
-        slot: u8,
-        voltage: Voltage,
-    ) -> Result<AtrBytes> {
+    fn power_on_once(&mut self, transport: &dyn usb::Transport, slot: u8, voltage: Voltage) -> Result<AtrBytes> {
         let wait = self.timeouts.power_on;
         let answer = self.exchange(transport, slot, Command::IccPowerOn(voltage), &[], wait)?;
         if let Some(error) = answer.header.slot_error() {

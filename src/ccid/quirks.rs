@@ -29,6 +29,8 @@ pub struct Quirks {
     pub extra_exchange_time: Option<Duration>,
     /// PIN entry at the reader is broken or unsafe.
     pub no_pin_entry: bool,
+    /// The firmware is one that other drivers refuse to work with; worth a line in the log when something fails.
+    pub old_firmware: bool,
 }
 
 /// Condition on `bcdDevice`.
@@ -36,6 +38,7 @@ pub struct Quirks {
 enum Release {
     Any,
     Is(u16),
+    Below(u16),
 }
 
 /// One correction.
@@ -54,6 +57,7 @@ enum Fix {
     CommandFactor(u32),
     ExtraExchangeTime(Duration),
     NoPinEntry,
+    OldFirmware,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +79,16 @@ const fn row(vendor: u16, product: u16, fixes: &'static [Fix], reason: &'static 
     }
 }
 
+const fn old(vendor: u16, product: u16, fixed_in: u16) -> Row {
+    Row {
+        vendor,
+        product,
+        release: Release::Below(fixed_in),
+        fixes: &[Fix::OldFirmware],
+        reason: "firmware with known defects: hangs on answers of n packets, time extensions not forwarded (libccid)",
+    }
+}
+
 const CHAINS_NO_PIN: &[Fix] = &[Fix::Level(ExchangeLevel::ExtendedApdu), Fix::NoPinEntry];
 const CHAINS: &str = "declares short APDUs, but chains and takes extended ones (libccid)";
 const LEAKS_PIN: &str = "PIN digits also reach the host as keystrokes (libccid)";
@@ -89,20 +103,12 @@ const TABLE: &[Row] = &[
     row(0x076B, 0x6632, CHAINS_NO_PIN, CHAINS),
     row(0x046A, 0x00A7, CHAINS_NO_PIN, CHAINS),
     row(0x0BF8, 0x1024, CHAINS_NO_PIN, CHAINS),
-    row(
-        0x2F7C,
-        0x6007,
-        &[Fix::Level(ExchangeLevel::ExtendedApdu)],
-        CHAINS,
-    ),
+    row(0x2F7C, 0x6007, &[Fix::Level(ExchangeLevel::ExtendedApdu)], CHAINS),
     Row {
         vendor: 0x046A,
         product: 0x00A1,
         release: Release::Is(0x0100),
-        fixes: &[Fix::LevelInstead(
-            ExchangeLevel::ShortApdu,
-            ExchangeLevel::ExtendedApdu,
-        )],
+        fixes: &[Fix::LevelInstead(ExchangeLevel::ShortApdu, ExchangeLevel::ExtendedApdu)],
         reason: "T=1 answers come chained in pieces of 128 bytes (libccid)",
     },
     row(
@@ -120,10 +126,7 @@ const TABLE: &[Row] = &[
     row(
         0x0B81,
         0x0200,
-        &[
-            Fix::OpenDelay(Duration::from_secs(1)),
-            Fix::CommandFactor(20),
-        ],
+        &[Fix::OpenDelay(Duration::from_secs(1)), Fix::CommandFactor(20)],
         SLOW,
     ),
     row(0x09D8, 0x0427, &[Fix::OpenFactor(10)], SLOW_OPEN),
@@ -164,6 +167,23 @@ const TABLE: &[Row] = &[
         "CanoKey: ends messages with zero-length packets; over USB/IP it answers with the whole message however \
          little was asked for, and reports 0 bytes taken",
     ),
+    old(0x04E6, 0xE001, 0x0516),
+    old(0x04E6, 0x5111, 0x0620),
+    old(0x04E6, 0xE003, 0x0510),
+    old(0x0D46, 0x3001, 0x0037),
+    old(0x0D46, 0x3002, 0x0037),
+    old(0x09C3, 0x0008, 0x0203),
+    old(0x0DC3, 0x1004, 0x0502),
+    old(0x0DC3, 0x1102, 0x0607),
+    old(0x058F, 0x9520, 0x0102),
+    old(0x072F, 0x2200, 0x0206),
+    old(0x08C3, 0x0402, 0x5000),
+    old(0x08C3, 0x0401, 0x5000),
+    old(0x0B0C, 0x0050, 0x0101),
+    old(0x0DC3, 0x0900, 0x0200),
+    old(0x03F0, 0x0036, 0x0124),
+    old(0x062D, 0x0001, 0x0102),
+    old(0x04E6, 0x5291, 0x0112),
 ];
 
 impl Quirks {
@@ -175,6 +195,7 @@ impl Quirks {
             let release = match row.release {
                 Release::Any => true,
                 Release::Is(release) => interface.device_release == release,
+                Release::Below(release) => interface.device_release < release,
             };
             if release && (row.vendor, row.product) == (interface.vendor_id, interface.product_id) {
                 log::debug!("{:04X}:{:04X}: {}", row.vendor, row.product, row.reason);
@@ -204,6 +225,7 @@ impl Quirks {
             Fix::CommandFactor(factor) => self.command_factor = factor,
             Fix::ExtraExchangeTime(time) => self.extra_exchange_time = Some(time),
             Fix::NoPinEntry => self.no_pin_entry = true,
+            Fix::OldFirmware => self.old_firmware = true,
         }
     }
 }

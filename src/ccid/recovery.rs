@@ -3,8 +3,8 @@
 use super::error::{Error, Result};
 use super::exchange::{Engine, pause_after_empty};
 use super::message::{Command, CommandStatus, HEADER_LEN, Header, IccStatus, ResponseKind};
+use crate::clock::Moment;
 use crate::usb;
-use std::time::Instant;
 
 /// Class request ABORT. CCID 1.1 §5.3.1
 const REQUEST_ABORT: u8 = 0x01;
@@ -21,12 +21,7 @@ const DRAIN_READ_LEN: usize = 4096;
 impl Engine {
     /// Resynchronises if `error` calls for it. Returns the error to report: the original one, unless the reader turned
     /// out to be gone or taken.
-    pub(super) fn repair(
-        &mut self,
-        transport: &dyn usb::Transport,
-        slot: u8,
-        error: Error,
-    ) -> Error {
+    pub(super) fn repair(&mut self, transport: &dyn usb::Transport, slot: u8, error: Error) -> Error {
         if !error.needs_resync() {
             return error;
         }
@@ -49,9 +44,7 @@ impl Engine {
     pub fn resynchronise(&mut self, transport: &dyn usb::Transport, slot: u8) -> Result<IccStatus> {
         self.resynced = true;
         self.end_owed = false;
-        let mut result = self
-            .abort(transport, slot)
-            .and_then(|()| self.probe(transport, slot));
+        let mut result = self.abort(transport, slot).and_then(|()| self.probe(transport, slot));
         for step in [Self::reset_pipes, Self::reset_whole_device] {
             match result {
                 Err(error) if error.needs_resync() => {
@@ -70,14 +63,8 @@ impl Engine {
     /// Only if the reader is gone or taken: a refused request leaves the other means.
     pub fn reset_pipes(&mut self, transport: &dyn usb::Transport) -> Result<()> {
         self.end_owed = false;
-        tolerate(
-            "CLEAR_HALT of bulk OUT",
-            transport.clear_halt(self.bulk_out.address),
-        )?;
-        tolerate(
-            "CLEAR_HALT of bulk IN",
-            transport.clear_halt(self.bulk_in.address),
-        )?;
+        tolerate("CLEAR_HALT of bulk OUT", transport.clear_halt(self.bulk_out.address))?;
+        tolerate("CLEAR_HALT of bulk IN", transport.clear_halt(self.bulk_in.address))?;
         if !self.quirks.no_set_interface {
             tolerate("SET_INTERFACE", transport.set_interface())?;
         }
@@ -96,11 +83,7 @@ impl Engine {
     /// Two status requests at most: the first may still meet what was left in the pipe.
     fn probe(&mut self, transport: &dyn usb::Transport, slot: u8) -> Result<IccStatus> {
         let command = Command::GetSlotStatus;
-        let factor = self
-            .quirks
-            .open_factor
-            .max(self.quirks.command_factor)
-            .max(1);
+        let factor = self.quirks.open_factor.max(self.quirks.command_factor).max(1);
         let wait = self.timeouts.status_retry * 10 * factor;
         match self.exchange_once(transport, slot, command, &[], wait) {
             Ok(answer) => Ok(answer.header.icc),
@@ -125,12 +108,10 @@ impl Engine {
         // Many readers stall it, and are none the worse for it.
         tolerate(
             "ABORT",
-            transport
-                .control_out(request, &[], self.timeouts.control)
-                .map(|_| ()),
+            transport.control_out(request, &[], self.timeouts.control).map(|_| ()),
         )?;
-        self.send(transport, slot, sequence, Command::Abort, &[])?;
-        let deadline = Instant::now() + self.timeouts.abort;
+        self.send(transport, slot, sequence, Command::Abort, &[], self.timeouts.abort)?;
+        let deadline = Moment::now() + self.timeouts.abort;
         let len = DRAIN_READ_LEN.next_multiple_of(self.packet_len());
         for drained in 0..MAX_DRAINED {
             let count = match self.read_transfer(transport, 0, len, deadline) {
@@ -149,20 +130,20 @@ impl Engine {
                 return Ok(());
             }
         }
-        Err(Error::Protocol(
-            "no end of the abort in what the reader sends",
-        ))
+        Err(Error::Protocol("no end of the abort in what the reader sends"))
     }
 }
 
-/// Whether a transfer is the answer to our Abort. A refusal is as good: the reader is listening and in step.
+/// Whether a transfer ends with the answer to our Abort; what is before it may be the rest of an answer that filled its
+/// last packet. A refusal is as good: the reader is listening and in step.
 fn ends_abort(transfer: &[u8], slot: u8, sequence: u8) -> bool {
-    transfer.len() == HEADER_LEN
-        && Header::decode(transfer).is_some_and(|header| {
-            header.kind == ResponseKind::SlotStatus
-                && (header.slot, header.sequence) == (slot, sequence)
-                && header.command != CommandStatus::TimeExtension
-        })
+    let tail = transfer.last_chunk::<HEADER_LEN>();
+    tail.and_then(|tail| Header::decode(tail)).is_some_and(|header| {
+        header.kind == ResponseKind::SlotStatus
+            && header.data_len == 0
+            && (header.slot, header.sequence) == (slot, sequence)
+            && header.command != CommandStatus::TimeExtension
+    })
 }
 
 /// Lets a refusal pass, but not the loss of the reader.

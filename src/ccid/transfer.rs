@@ -8,8 +8,9 @@
 use super::error::{Error, Result};
 use super::exchange::{Answer, Engine, pause_after_empty};
 use super::message::{HEADER_LEN, Header};
+use crate::clock::Moment;
 use crate::usb;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Longest message accepted: a header and an APDU response of the extended form, with some room.
 pub(super) const MAX_ANSWER_LEN: usize = HEADER_LEN + 65_536 + 256;
@@ -21,8 +22,8 @@ const MAX_FIRST_READ_LEN: usize = 4096;
 const MAX_EMPTY_READS: u32 = 100_000;
 
 /// Time left until `deadline`.
-pub(super) fn time_left(deadline: Instant) -> Result<Duration> {
-    let left = deadline.saturating_duration_since(Instant::now());
+pub(super) fn time_left(deadline: Moment) -> Result<Duration> {
+    let left = deadline.saturating_duration_since(Moment::now());
     // Never 0: the kernel takes that for "no limit".
     if left.is_zero() {
         Err(Error::Timeout)
@@ -40,8 +41,7 @@ impl Engine {
     fn first_read_len(&self) -> usize {
         let packet = self.packet_len();
         if self.whole_reads {
-            let longest =
-                usize::try_from(self.descriptor.max_message_len()).unwrap_or(MAX_FIRST_READ_LEN);
+            let longest = usize::try_from(self.descriptor.max_message_len()).unwrap_or(MAX_FIRST_READ_LEN);
             longest
                 .clamp(packet, MAX_FIRST_READ_LEN.max(packet))
                 .next_multiple_of(packet)
@@ -67,7 +67,7 @@ impl Engine {
         transport: &dyn usb::Transport,
         offset: usize,
         len: usize,
-        deadline: Instant,
+        deadline: Moment,
     ) -> Result<usize> {
         self.reserve_input(offset + len, offset);
         let room = self.input.get_mut(offset..offset + len).unwrap_or_default();
@@ -76,21 +76,13 @@ impl Engine {
     }
 
     /// Reads one message. Whose answer it is, the caller decides.
-    pub(super) fn read_message(
-        &mut self,
-        transport: &dyn usb::Transport,
-        deadline: Instant,
-    ) -> Result<Answer> {
+    pub(super) fn read_message(&mut self, transport: &dyn usb::Transport, deadline: Moment) -> Result<Answer> {
         let begun = self.read_beginning(transport, deadline)?;
         self.read_remainder(transport, begun)
     }
 
     /// Waits until something arrives; returns how much and whether the read was filled.
-    fn read_beginning(
-        &mut self,
-        transport: &dyn usb::Transport,
-        deadline: Instant,
-    ) -> Result<(usize, bool)> {
+    fn read_beginning(&mut self, transport: &dyn usb::Transport, deadline: Moment) -> Result<(usize, bool)> {
         let mut empty = 0;
         loop {
             let len = self.first_read_len();
@@ -108,7 +100,7 @@ impl Engine {
                     return Ok((count, count == len));
                 }
                 Err(error) => {
-                    if error == Error::Timeout && self.whole_reads {
+                    if error == Error::Timeout && self.whole_reads && !self.quirks.ends_messages {
                         // Perhaps the answer was there and only its end was not.
                         self.whole_reads = false;
                         self.whole_reads_failed = true;
@@ -128,14 +120,10 @@ impl Engine {
     }
 
     /// Completes a message of which `got` bytes have arrived.
-    fn read_remainder(
-        &mut self,
-        transport: &dyn usb::Transport,
-        begun: (usize, bool),
-    ) -> Result<Answer> {
+    fn read_remainder(&mut self, transport: &dyn usb::Transport, begun: (usize, bool)) -> Result<Answer> {
         let (mut got, mut filled) = begun;
         let packet = self.packet_len();
-        let deadline = Instant::now() + self.timeouts.remainder;
+        let deadline = Moment::now() + self.timeouts.remainder * self.quirks.command_factor.max(1);
         let mut empty = 0;
         loop {
             let header = Header::decode(self.input.get(..got).unwrap_or_default());

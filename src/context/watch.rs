@@ -16,8 +16,8 @@ use crate::arbiter::wait::{Ear, Signal, entry, poll};
 use crate::error::{Error, Result};
 use crate::reader::link::{Gone, Link};
 use crate::reader::registry::{self, Reader, Snapshot};
+use crate::reader::sense::HANDOVER_IDLE_MS;
 use crate::reader::status::{self, View};
-use crate::reader::turn::HANDOVER_IDLE_MS;
 
 /// How often a reader without interrupt endpoint is asked by whoever watches it.
 const POLL_INTERVAL: Duration = Duration::from_millis(400);
@@ -113,8 +113,14 @@ impl Context {
                 Subject::Ignored => continue,
                 Subject::List(before) => list_event(&snapshot, *before, state),
                 Subject::Reader(reader) => {
-                    let listed = snapshot.find(reader.name.as_bytes()).is_some_and(|now| now.interface == reader.interface);
-                    let sight = if listed { self.sight(reader, wait.as_deref_mut()) } else { Sight::Gone };
+                    let listed = snapshot
+                        .find(reader.name.as_bytes())
+                        .is_some_and(|now| now.interface == reader.interface);
+                    let sight = if listed {
+                        self.sight(reader, wait.as_deref_mut())
+                    } else {
+                        Sight::Gone
+                    };
                     if matches!(sight, Sight::Gone) {
                         self.forget_gone(reader);
                     }
@@ -153,7 +159,12 @@ impl Context {
                 log::info!("not watching {}: {error}", path.display());
             }
         }
-        let mut wait = Wait { ear, signal: Arc::new(Signal::new().map_err(failed)?), watched: Vec::new(), retries: 0 };
+        let mut wait = Wait {
+            ear,
+            signal: Arc::new(Signal::new().map_err(failed)?),
+            watched: Vec::new(),
+            retries: 0,
+        };
         for subject in subjects {
             let Subject::Reader(reader) = subject else { continue };
             let Ok(link) = self.link(reader) else { continue };
@@ -177,7 +188,10 @@ impl Context {
         if deadline.is_some_and(|end| end <= now) {
             return Err(Error::Timeout);
         }
-        let mut fds = vec![entry(wait.signal.fd(), libc::POLLIN), entry(wait.ear.fd(), libc::POLLIN)];
+        let mut fds = vec![
+            entry(wait.signal.fd(), libc::POLLIN),
+            entry(wait.ear.fd(), libc::POLLIN),
+        ];
         let mut wake = deadline;
         let mut no_later_than = |time: Duration| wake = Some(wake.map_or(now + time, |end| end.min(now + time)));
         if wait.retries > 0 {
@@ -228,7 +242,12 @@ impl Watched {
         ear.add_node(&interface.node)?;
         let locks = LockFile::open(&interface.node, interface.node_id, interface.number)?;
         locks.try_lock(Byte::Waiting, Mode::Shared)?;
-        let mut watched = Self { link, locks, is_watcher: false, busy: false };
+        let mut watched = Self {
+            link,
+            locks,
+            is_watcher: false,
+            busy: false,
+        };
         watched.take_watch();
         Ok(watched)
     }
@@ -289,9 +308,15 @@ fn look_at(link: &Link, slot: u8, is_watcher: bool) -> (Sight, bool) {
         Ok(Some(turn)) => Ok(turn),
         Err(Gone) => Err(Gone),
     };
-    let Ok(mut turn) = turn else { return (Sight::Gone, false) };
+    let Ok(mut turn) = turn else {
+        return (Sight::Gone, false);
+    };
     if !turn.is_busy_elsewhere() {
-        let fresh = if is_watcher { turn.refresh() } else { turn.refresh_if_unwatched() };
+        let fresh = if is_watcher {
+            turn.refresh()
+        } else {
+            turn.refresh_if_unwatched()
+        };
         if fresh.and_then(|()| turn.ensure_answered()).is_err() {
             return (Sight::Unavailable, false);
         }
@@ -302,7 +327,9 @@ fn look_at(link: &Link, slot: u8, is_watcher: bool) -> (Sight, bool) {
 }
 
 fn with_users(link: &Link, slot: u8, card: Slot) -> Sight {
-    link.locks().probe(Byte::Share(slot)).map_or(Sight::Unavailable, |users| Sight::Seen(card, users))
+    link.locks()
+        .probe(Byte::Share(slot))
+        .map_or(Sight::Unavailable, |users| Sight::Seen(card, users))
 }
 
 fn list_event(snapshot: &Snapshot, before: usize, state: &mut ReaderState) {
@@ -315,9 +342,17 @@ fn list_event(snapshot: &Snapshot, before: usize, state: &mut ReaderState) {
 fn fill_in(state: &mut ReaderState, sight: &Sight) {
     match sight {
         Sight::Seen(card, users) => {
-            let view = View { state: card.state, moves: card.moves, users: *users };
+            let view = View {
+                state: card.state,
+                moves: card.moves,
+                users: *users,
+            };
             state.event = status::event_word(view, state.current);
-            let atr = if card.state.is_present() { card.atr } else { Default::default() };
+            let atr = if card.state.is_present() {
+                card.atr
+            } else {
+                Default::default()
+            };
             let atr = atr.as_slice();
             for (to, from) in state.atr.iter_mut().zip(atr) {
                 *to = *from;
@@ -325,7 +360,11 @@ fn fill_in(state: &mut ReaderState, sight: &Sight) {
             state.atr_len = atr.len();
         }
         Sight::Unavailable => {
-            let view = View { state: CardState::Failed, moves: 0, users: None };
+            let view = View {
+                state: CardState::Failed,
+                moves: 0,
+                users: None,
+            };
             state.event = status::event_word(view, state.current);
         }
         Sight::Gone => {

@@ -13,19 +13,13 @@ use super::*;
 #[test]
 fn success_is_zero_and_an_error_its_code() {
     assert_eq!(entry("test", || Ok(())), 0);
-    assert_eq!(
-        entry("test", || Err(Error::Timeout)),
-        Error::Timeout.to_long()
-    );
+    assert_eq!(entry("test", || Err(Error::Timeout)), Error::Timeout.to_long());
 }
 
 #[test]
 fn a_panic_becomes_an_internal_error_and_later_calls_work() {
     install_panic_hook();
-    assert_eq!(
-        entry("test", || panic!("on purpose")),
-        Error::InternalError.to_long()
-    );
+    assert_eq!(entry("test", || panic!("on purpose")), Error::InternalError.to_long());
     assert_eq!(
         entry("test", || panic!("{} on purpose", 2)),
         Error::InternalError.to_long()
@@ -100,10 +94,7 @@ fn a_null_buffer_is_a_query_and_a_null_length_is_no_room() {
     // SAFETY: a null length is allowed.
     let unsized_ = unsafe { Output::new(buffer.as_mut_ptr(), ptr::null()) };
     assert_eq!(unsized_.room(), Some(0));
-    assert_eq!(
-        unsized_.write(b"a", Short::Part),
-        Err(Error::InsufficientBuffer)
-    );
+    assert_eq!(unsized_.write(b"a", Short::Part), Err(Error::InsufficientBuffer));
     assert_eq!(buffer, [9; 4]);
 }
 
@@ -126,8 +117,5 @@ fn allocated_memory_holds_the_data() {
     // SAFETY: a null buffer is allowed.
     let nowhere = unsafe { Output::new(ptr::null_mut::<u8>(), &raw mut length) };
     assert!(nowhere.is_allocation_without_target());
-    assert_eq!(
-        nowhere.write(b"abc", Short::Nothing),
-        Err(Error::InvalidParameter)
-    );
+    assert_eq!(nowhere.write(b"abc", Short::Nothing), Err(Error::InvalidParameter));
 }

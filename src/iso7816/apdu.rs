@@ -103,9 +103,7 @@ impl<'a> Apdu<'a> {
                 let count = usize::from(u16::from_be_bytes([high, low]));
                 match rest.split_at_checked(count) {
                     Some((data, [])) if count > 0 => Ok(apdu(data, None, true)),
-                    Some((data, &[high, low])) if count > 0 => {
-                        Ok(apdu(data, Some(extended_expected(high, low)), true))
-                    }
+                    Some((data, &[high, low])) if count > 0 => Ok(apdu(data, Some(extended_expected(high, low)), true)),
                     _ => Err(ApduError::Length),
                 }
             }
@@ -211,40 +209,22 @@ mod tests {
         assert_eq!(shape(&command(&[])), Ok((Case::One, 0, None, false)));
         assert_eq!(shape(&command(&[0])), Ok((Case::Two, 0, Some(256), false)));
         assert_eq!(shape(&command(&[16])), Ok((Case::Two, 0, Some(16), false)));
-        assert_eq!(
-            shape(&command(&[2, 1, 2])),
-            Ok((Case::Three, 2, None, false))
-        );
-        assert_eq!(
-            shape(&command(&[2, 1, 2, 0])),
-            Ok((Case::Four, 2, Some(256), false))
-        );
+        assert_eq!(shape(&command(&[2, 1, 2])), Ok((Case::Three, 2, None, false)));
+        assert_eq!(shape(&command(&[2, 1, 2, 0])), Ok((Case::Four, 2, Some(256), false)));
     }
 
     #[test]
     fn extended_cases() {
-        assert_eq!(
-            shape(&command(&[0, 0, 0])),
-            Ok((Case::Two, 0, Some(65_536), true))
-        );
-        assert_eq!(
-            shape(&command(&[0, 1, 0])),
-            Ok((Case::Two, 0, Some(256), true))
-        );
-        assert_eq!(
-            shape(&command(&[0, 0, 2, 1, 2])),
-            Ok((Case::Three, 2, None, true))
-        );
+        assert_eq!(shape(&command(&[0, 0, 0])), Ok((Case::Two, 0, Some(65_536), true)));
+        assert_eq!(shape(&command(&[0, 1, 0])), Ok((Case::Two, 0, Some(256), true)));
+        assert_eq!(shape(&command(&[0, 0, 2, 1, 2])), Ok((Case::Three, 2, None, true)));
         assert_eq!(
             shape(&command(&[0, 0, 2, 1, 2, 0, 0])),
             Ok((Case::Four, 2, Some(65_536), true))
         );
         let longest = command(&[&[0, 0xFF, 0xFF][..], &[7; 65_535], &[0, 0]].concat());
         assert_eq!(longest.len(), MAX_COMMAND_LEN);
-        assert_eq!(
-            shape(&longest),
-            Ok((Case::Four, 65_535, Some(65_536), true))
-        );
+        assert_eq!(shape(&longest), Ok((Case::Four, 65_535, Some(65_536), true)));
     }
 
     #[test]

@@ -57,100 +57,6 @@ impl fmt::Debug for AtrBytes {
     }
 }
 
-/// A transmission protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Protocol {
-    /// T=0, characters.
-    T0,
-    /// T=1, blocks.
-    T1,
-}
-
-impl Protocol {
-    /// The protocol with this number, if it is one of the two.
-    #[must_use]
-    pub fn from_number(number: u8) -> Option<Self> {
-        match number {
-            0 => Some(Self::T0),
-            1 => Some(Self::T1),
-            _ => None,
-        }
-    }
-
-    /// 0 or 1.
-    #[must_use]
-    pub fn number(self) -> u8 {
-        match self {
-            Self::T0 => 0,
-            Self::T1 => 1,
-        }
-    }
-}
-
-/// What a card can be talked to with, as PC/SC sees it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Protocols {
-    /// T=0 is offered.
-    pub t0: bool,
-    /// T=1 is offered.
-    pub t1: bool,
-    /// The one to fall back to; `None` if nothing is available.
-    pub default: Option<Protocol>,
-}
-
-impl Protocols {
-    fn only(protocol: Protocol) -> Self {
-        Self {
-            t0: protocol == Protocol::T0,
-            t1: protocol == Protocol::T1,
-            default: Some(protocol),
-        }
-    }
-
-    /// Whether `protocol` is available.
-    #[must_use]
-    pub fn contains(&self, protocol: Protocol) -> bool {
-        match protocol {
-            Protocol::T0 => self.t0,
-            Protocol::T1 => self.t1,
-        }
-    }
-}
-
-/// The protocols PC/SC offers for a card with this ATR: lenient where the ATR is cut short, nothing where TD1 or TA2
-/// names a protocol that is neither T=0 nor T=1.
-#[must_use]
-pub fn available_protocols(atr: &[u8]) -> Protocols {
-    let (Some(0x3B | 0x3F), Some(_)) = (atr.first(), atr.get(1)) else {
-        return Protocols::default();
-    };
-    let mut offered = Protocols::default();
-    for (index, group) in Groups::lenient(atr).enumerate() {
-        if let (1, Some(ta2)) = (index, group.ta) {
-            return Protocol::from_number(ta2 & 0x0F)
-                .map(Protocols::only)
-                .unwrap_or_default();
-        }
-        let Some(td) = group.td else { break };
-        let protocol = Protocol::from_number(td & 0x0F);
-        if index == 0 {
-            if protocol.is_none() {
-                return Protocols::default();
-            }
-            offered.default = protocol;
-        }
-        match protocol {
-            Some(Protocol::T0) => offered.t0 = true,
-            Some(Protocol::T1) => offered.t1 = true,
-            None => {}
-        }
-    }
-    if offered.default.is_none() {
-        return Protocols::only(Protocol::T0);
-    }
-    offered
-}
-
 /// The interface bytes TAi to TDi of one i.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Group {
@@ -168,7 +74,7 @@ pub struct Group {
 
 /// Walks the interface bytes group by group.
 #[derive(Clone, Debug)]
-struct Groups<'a> {
+pub(super) struct Groups<'a> {
     bytes: &'a [u8],
     position: usize,
     /// Which of TA to TD follow; `None` when no group follows.
@@ -178,7 +84,7 @@ struct Groups<'a> {
 }
 
 impl<'a> Groups<'a> {
-    fn lenient(bytes: &'a [u8]) -> Self {
+    pub(super) fn lenient(bytes: &'a [u8]) -> Self {
         let indicator = bytes.get(1).map(|t0| t0 >> 4);
         Self {
             bytes,
@@ -214,10 +120,7 @@ impl Iterator for Groups<'_> {
             protocol: self.protocol,
         };
         self.protocol = group.td.map(|td| td & 0x0F);
-        self.indicator = group
-            .td
-            .map(|td| td >> 4)
-            .filter(|indicator| *indicator != 0);
+        self.indicator = group.td.map(|td| td >> 4).filter(|indicator| *indicator != 0);
         Some(group)
     }
 }
@@ -339,9 +242,7 @@ impl Atr {
     }
 
     fn group(&self, number: usize) -> Group {
-        self.groups()
-            .nth(number.wrapping_sub(1))
-            .unwrap_or_default()
+        self.groups().nth(number.wrapping_sub(1)).unwrap_or_default()
     }
 
     /// TA1: Fi and Di the card can take; `None` means 11.
@@ -381,22 +282,15 @@ impl Atr {
     /// Numbers of all protocols offered, in order; T=15 is none.
     pub fn protocols(&self) -> impl Iterator<Item = u8> + '_ {
         let implied = self.group(1).td.is_none().then_some(0);
-        let named = self
-            .groups()
-            .filter_map(|group| group.td.map(|td| td & 0x0F));
-        implied
-            .into_iter()
-            .chain(named)
-            .filter(|number| *number != 15)
+        let named = self.groups().filter_map(|group| group.td.map(|td| td & 0x0F));
+        implied.into_iter().chain(named).filter(|number| *number != 15)
     }
 
     /// Number of the protocol in use after reset if nobody negotiates: TA2's, else the first offered.
     #[must_use]
     pub fn default_protocol(&self) -> u8 {
-        self.specific_mode().map_or_else(
-            || self.protocols().next().unwrap_or(0),
-            |mode| mode.protocol,
-        )
+        self.specific_mode()
+            .map_or_else(|| self.protocols().next().unwrap_or(0), |mode| mode.protocol)
     }
 
     /// The first of the bytes that `which` picks out of the groups specific to `protocol` (i > 2).
@@ -429,11 +323,10 @@ impl Atr {
     /// The first TAi for T=15.
     #[must_use]
     pub fn global_indicator(&self) -> Option<GlobalIndicator> {
-        self.first_specific(15, |group| group.ta)
-            .map(|ta| GlobalIndicator {
-                clock_stop: ta >> 6,
-                classes: ta & 0x3F,
-            })
+        self.first_specific(15, |group| group.ta).map(|ta| GlobalIndicator {
+            clock_stop: ta >> 6,
+            classes: ta & 0x3F,
+        })
     }
 
     fn historical_end(&self) -> usize {

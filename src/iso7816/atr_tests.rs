@@ -6,6 +6,7 @@
     reason = "tests"
 )]
 use super::*;
+use crate::iso7816::protocol::{Protocol, available_protocols};
 
 fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
@@ -48,10 +49,7 @@ fn t1_token_with_all_its_bytes() {
 #[test]
 fn first_t1_bytes_are_found_before_those_of_t15() {
     let atr = parse("3B DA 11 FF 81 B1 FE 55 1F 03 00 31 84 73 80 01 80 00 90 00 E4");
-    assert_eq!(
-        (atr.ifsc(), atr.waiting_integers()),
-        (Some(0xFE), Some(0x55))
-    );
+    assert_eq!((atr.ifsc(), atr.waiting_integers()), (Some(0xFE), Some(0x55)));
     assert_eq!(
         atr.global_indicator(),
         Some(GlobalIndicator {
@@ -99,6 +97,7 @@ fn specific_mode_fixes_the_protocol() {
         })
     );
     assert_eq!(atr.default_protocol(), 1);
+    assert_eq!(atr.ifsc(), Some(0x31), "TA3, not TA2");
     let implicit = parse("3B 80 10 10").specific_mode().unwrap();
     assert_eq!(
         (implicit.protocol, implicit.implicit, implicit.can_change),
@@ -137,10 +136,7 @@ fn historical_bytes_cut_short_leave_what_is_there() {
 #[test]
 fn bytes_after_the_end_are_set_apart() {
     let atr = parse("3B 02 41 42 43");
-    assert_eq!(
-        (atr.historical_bytes(), atr.trailing_bytes()),
-        (&b"AB"[..], &b"C"[..])
-    );
+    assert_eq!((atr.historical_bytes(), atr.trailing_bytes()), (&b"AB"[..], &b"C"[..]));
 }
 
 #[test]
@@ -185,12 +181,7 @@ fn any_bytes_at_all_are_survived() {
             assert!(rest < atr.bytes().len());
             assert!(atr.groups().count() <= MAX_ATR_LEN);
             assert!(atr.protocols().all(|number| number < 15));
-            let _checked = (
-                atr.tck(),
-                atr.ifsc(),
-                atr.global_indicator(),
-                atr.default_protocol(),
-            );
+            let _checked = (atr.tck(), atr.ifsc(), atr.global_indicator(), atr.default_protocol());
         }
     }
 }
@@ -198,11 +189,7 @@ fn any_bytes_at_all_are_survived() {
 /// Offered as (T=0, T=1, default).
 fn offered(text: &str) -> (bool, bool, Option<u8>) {
     let offered = available_protocols(&hex(text));
-    (
-        offered.t0,
-        offered.t1,
-        offered.default.map(Protocol::number),
-    )
+    (offered.t0, offered.t1, offered.default.map(Protocol::number))
 }
 
 #[test]
@@ -213,22 +200,10 @@ fn available_protocols_follow_the_incumbent() {
     assert_eq!(offered("3B 00"), (true, false, Some(0)), "no TD1 is T=0");
     assert_eq!(offered("3F 90 11 01"), (false, true, Some(1)), "TD1 is T=1");
     assert_eq!(offered("3B 80 80 01 00"), (true, true, Some(0)), "both");
-    assert_eq!(
-        offered("3B 80 81 00 01"),
-        (true, true, Some(1)),
-        "default is TD1's"
-    );
-    assert_eq!(
-        offered("3B 80 8F 01 00"),
-        (false, false, None),
-        "TD1 is T=15"
-    );
+    assert_eq!(offered("3B 80 81 00 01"), (true, true, Some(1)), "default is TD1's");
+    assert_eq!(offered("3B 80 8F 01 00"), (false, false, None), "TD1 is T=15");
     assert_eq!(offered("3B 80 02 02"), (false, false, None), "TD1 is T=2");
-    assert_eq!(
-        offered("3B 80 80 1F 03 9C"),
-        (true, false, Some(0)),
-        "T=15 later"
-    );
+    assert_eq!(offered("3B 80 80 1F 03 9C"), (true, false, Some(0)), "T=15 later");
     assert_eq!(
         offered("3B 80 91 10 01 00"),
         (true, false, Some(0)),
@@ -239,9 +214,5 @@ fn available_protocols_follow_the_incumbent() {
         (false, true, Some(1)),
         "TA2 wins over all"
     );
-    assert_eq!(
-        offered("3B 80 90 02"),
-        (false, false, None),
-        "TA2 names T=2"
-    );
+    assert_eq!(offered("3B 80 90 02"), (false, false, None), "TA2 names T=2");
 }

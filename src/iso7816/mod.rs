@@ -3,5 +3,7 @@
 pub mod apdu;
 pub mod atr;
 pub mod params;
+pub mod protocol;
 
-pub use atr::{Atr, AtrBytes, Protocol, Protocols};
+pub use atr::{Atr, AtrBytes};
+pub use protocol::{Protocol, Protocols, available_protocols};

@@ -1,6 +1,7 @@
 //! Transmission parameters: tables, timeouts, and the blocks a reader is given. Integers only.
 
-use super::atr::{Atr, Protocol};
+use super::atr::Atr;
+use super::protocol::Protocol;
 use std::time::Duration;
 
 /// TA1 of a card that names none: Fi = 372, Di = 1.
@@ -95,9 +96,7 @@ impl Timing {
 
     /// A number of clock cycles.
     fn cycles(self, count: u64) -> u64 {
-        (count * 1_000_000)
-            .checked_div(self.clock_khz)
-            .unwrap_or(u64::MAX)
+        (count * 1_000_000).checked_div(self.clock_khz).unwrap_or(u64::MAX)
     }
 }
 
@@ -116,12 +115,8 @@ pub fn t0_exchange_time(atr: &Atr, clock_khz: u32) -> Duration {
     let wi = u64::from(atr.tc2().unwrap_or(DEFAULT_WI));
     let waiting = timing.cycles(960 * wi * timing.f);
     let character = timing.character();
-    let long = character
-        .saturating_mul(261)
-        .saturating_add(waiting.saturating_mul(6));
-    let slow = character
-        .saturating_mul(5)
-        .saturating_add(waiting.saturating_mul(260));
+    let long = character.saturating_mul(261).saturating_add(waiting.saturating_mul(6));
+    let slow = character.saturating_mul(5).saturating_add(waiting.saturating_mul(260));
     bounded(long.max(slow))
 }
 
@@ -223,18 +218,14 @@ mod tests {
 
     #[test]
     fn tables_have_holes_where_the_standard_has_them() {
-        let f: Vec<_> = (0..16)
-            .map(|i| clock_rate_conversion(i << 4).unwrap_or(0))
-            .collect();
+        let f: Vec<_> = (0..16).map(|i| clock_rate_conversion(i << 4).unwrap_or(0)).collect();
         assert_eq!(
             f,
             [
                 372, 372, 558, 744, 1116, 1488, 1860, 0, 0, 512, 768, 1024, 1536, 2048, 0, 0
             ]
         );
-        let d: Vec<_> = (0..16)
-            .map(|i| baud_rate_adjustment(i).unwrap_or(0))
-            .collect();
+        let d: Vec<_> = (0..16).map(|i| baud_rate_adjustment(i).unwrap_or(0)).collect();
         assert_eq!(d, [0, 1, 2, 4, 8, 16, 32, 64, 12, 20, 0, 0, 0, 0, 0, 0]);
     }
 
@@ -262,10 +253,7 @@ mod tests {
         assert_eq!(t0_exchange_time(&fast, u32::MAX), MIN_EXCHANGE_TIME);
         let reserved = atr(&[0x3B, 0x10, 0x7F]);
         assert_eq!(t0_exchange_time(&reserved, 4000), FALLBACK_EXCHANGE_TIME);
-        assert_eq!(
-            t1_exchange_time(&atr(&[0x3B, 0x00]), 0),
-            FALLBACK_EXCHANGE_TIME
-        );
+        assert_eq!(t1_exchange_time(&atr(&[0x3B, 0x00]), 0), FALLBACK_EXCHANGE_TIME);
         for clock_khz in [1, 3580, 1_024_000, u32::MAX] {
             for integers in 0..=u8::MAX {
                 let card = atr(&[0x3B, 0xD0, 0xD1, 0xFE, 0x81, 0x21, integers]);
@@ -277,10 +265,7 @@ mod tests {
 
     #[test]
     fn t0_block_takes_tc1_as_it_is_and_defaults_the_rest() {
-        assert_eq!(
-            t0_parameters(&atr(&[0x3B, 0x00]), DEFAULT_FI_DI),
-            [0x11, 0, 0, 10, 0]
-        );
+        assert_eq!(t0_parameters(&atr(&[0x3B, 0x00]), DEFAULT_FI_DI), [0x11, 0, 0, 10, 0]);
         let card = atr(&[0x3F, 0xD0, 0x95, 0xFF, 0x40, 0x20]);
         assert_eq!(t0_parameters(&card, 0x95), [0x95, 0x02, 0xFF, 0x20, 0]);
     }
@@ -292,10 +277,7 @@ mod tests {
             [0x11, 0x10, 0, 0x4D, 0, 32, 0]
         );
         let card = atr(&[0x3F, 0xD0, 0x18, 0x02, 0x81, 0x71, 0xFF, 0x45, 0x01]);
-        assert_eq!(
-            t1_parameters(&card, 0x18),
-            [0x18, 0x13, 0x02, 0x45, 0, 254, 0]
-        );
+        assert_eq!(t1_parameters(&card, 0x18), [0x18, 0x13, 0x02, 0x45, 0, 254, 0]);
     }
 
     #[test]

@@ -106,7 +106,10 @@ fn escapes_allowed() -> bool {
 
 fn escape(turn: &mut Turn<'_>, input: &[u8]) -> Result<Vec<u8>> {
     if !escapes_allowed() {
-        log::error!("{}: escape command refused; WINSCARD_ESCAPE=1 allows it", turn.port().interface().node.display());
+        log::error!(
+            "{}: escape command refused; WINSCARD_ESCAPE=1 allows it",
+            turn.port().interface().node.display()
+        );
         return Err(Error::NotTransacted);
     }
     let room = turn.port().engine().descriptor().max_payload_len();

@@ -42,8 +42,13 @@ impl Link {
     pub(crate) fn open(reader: &Reader) -> Result<Self> {
         let port = Port::open(reader)?;
         let interface = port.interface();
-        let locks = LockFile::open(&interface.node, interface.node_id, interface.number).map_err(|e| access(reader, &e))?;
-        Ok(Self { port, locks, gate: Mutex::new(()) })
+        let locks =
+            LockFile::open(&interface.node, interface.node_id, interface.number).map_err(|e| access(reader, &e))?;
+        Ok(Self {
+            port,
+            locks,
+            gate: Mutex::new(()),
+        })
     }
 
     /// The port.
@@ -67,7 +72,9 @@ impl Link {
 
     /// As [`Self::turn`], but `None` at once if somebody else has it.
     pub(crate) fn try_turn(&self, slot: u8) -> std::result::Result<Option<Turn<'_>>, Gone> {
-        let Some(gate) = self.gate.try_lock() else { return Ok(None) };
+        let Some(gate) = self.gate.try_lock() else {
+            return Ok(None);
+        };
         Turn::try_take(self, gate, slot)
     }
 
@@ -116,7 +123,11 @@ impl Waiting {
             // Read-only: closing it makes no sound on the node.
             let heard_by = LockFile::open_quiet(&interface.node, interface.node_id, interface.number)?;
             heard_by.try_lock(Byte::Waiting, Mode::Shared)?;
-            Ok(Self { ear, _heard_by: heard_by, retries: 0 })
+            Ok(Self {
+                ear,
+                _heard_by: heard_by,
+                retries: 0,
+            })
         })();
         result.map_err(|error: std::io::Error| {
             log::error!("cannot wait for another user of the card: {error}");

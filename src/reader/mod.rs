@@ -5,6 +5,7 @@
 //! the time during which a link alone may talk to the reader and change the record.
 
 pub(crate) mod attrib;
+mod claim;
 pub(crate) mod control;
 pub(crate) mod link;
 pub mod name;
@@ -12,5 +13,6 @@ pub(crate) mod port;
 pub(crate) mod power;
 pub(crate) mod protocol;
 pub(crate) mod registry;
+pub(crate) mod sense;
 pub(crate) mod status;
 pub(crate) mod turn;

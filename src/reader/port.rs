@@ -5,17 +5,18 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::{Mutex, MutexGuard};
 
 use super::registry::Reader;
 use crate::arbiter::locks::{Byte, LockFile, Mode};
-use crate::arbiter::store::{Key, Store};
 use crate::arbiter::record::MAX_SLOTS;
+use crate::arbiter::store::{Key, Store};
 use crate::ccid::Engine;
-use crate::ccid::message::{Notification, notifications};
+use crate::ccid::interrupt::{Notification, notifications};
+use crate::clock::Moment;
 use crate::error::{Error, Result};
 use crate::fork::PerProcess;
 use crate::usb::{self, Interface, Interrupt, Transport};
@@ -32,6 +33,8 @@ pub(crate) struct Port {
     peer: u32,
     _alive: LockFile,
     claimed: AtomicBool,
+    /// When a use of a card was last written down.
+    touched: AtomicU64,
 }
 
 /// What the interrupt endpoint had to say.
@@ -68,7 +71,11 @@ impl Port {
         let mut open = PORTS.get().open.lock();
         open.retain(|_, port| port.strong_count() > 0);
         // A record that somebody removed is no longer shared with newcomers: they and we must meet in a new one.
-        if let Some(port) = open.get(&key).and_then(Weak::upgrade).filter(|port| !port.store.is_orphaned()) {
+        if let Some(port) = open
+            .get(&key)
+            .and_then(Weak::upgrade)
+            .filter(|port| !port.store.is_orphaned())
+        {
             return Ok(port);
         }
         let port = Arc::new(Self::new(reader, key)?);
@@ -88,13 +95,28 @@ impl Port {
         })?;
         let slots = reader.slots;
         let store = Self::record(reader, key, slots)?;
-        let alive = LockFile::open(&interface.node, interface.node_id, interface.number).map_err(|e| access(reader, &e))?;
+        let alive =
+            LockFile::open(&interface.node, interface.node_id, interface.number).map_err(|e| access(reader, &e))?;
         let peer = Self::number(&alive).map_err(|error| access(reader, &error))?;
-        Ok(Self { interface, transport, engine: Mutex::new(engine), store, slots, peer, _alive: alive, claimed: AtomicBool::new(false) })
+        Ok(Self {
+            interface,
+            transport,
+            engine: Mutex::new(engine),
+            store,
+            slots,
+            peer,
+            _alive: alive,
+            claimed: AtomicBool::new(false),
+            touched: AtomicU64::new(0),
+        })
     }
 
     fn record(reader: &Reader, key: Key, slots: u8) -> Result<Arc<Store>> {
-        let open = || Store::open(&reader.interface, reader.index, slots).map(Arc::new).map_err(|error| access(reader, &error));
+        let open = || {
+            Store::open(&reader.interface, reader.index, slots)
+                .map(Arc::new)
+                .map_err(|error| access(reader, &error))
+        };
         if reader.interface.backend != usb::Backend::Sim {
             return open();
         }
@@ -157,6 +179,16 @@ impl Port {
         self.claimed.store(claimed, Ordering::Release);
     }
 
+    /// Whether it is time to write down that a card is in use; `true` at most once a second.
+    pub(crate) fn is_touch_due(&self) -> bool {
+        let now = Moment::now().millis();
+        let due = now.saturating_sub(self.touched.load(Ordering::Relaxed)) >= 1000;
+        if due {
+            self.touched.store(now, Ordering::Relaxed);
+        }
+        due
+    }
+
     /// Whether changes of a slot are reported by the device itself.
     pub(crate) fn has_interrupt(&self) -> bool {
         self.interface.interrupt_in.is_some()
@@ -197,7 +229,11 @@ impl Port {
         if self.transport.is_connected() {
             return Ok(hints);
         }
-        Err(usb::Error { kind: usb::ErrorKind::Disconnected, errno: libc::ENODEV, what: "reader" })
+        Err(usb::Error {
+            kind: usb::ErrorKind::Disconnected,
+            errno: libc::ENODEV,
+            what: "reader",
+        })
     }
 
     fn hear(&self, message: &[u8], hints: &mut Hints) {
@@ -224,7 +260,11 @@ impl Port {
 
 /// What a failure to take part means to the caller.
 pub(crate) fn access(reader: &Reader, error: &io::Error) -> Error {
-    log::error!("{}: cannot take part in using {}: {error}", reader.name, reader.interface.node.display());
+    log::error!(
+        "{}: cannot take part in using {}: {error}",
+        reader.name,
+        reader.interface.node.display()
+    );
     match error.raw_os_error() {
         Some(libc::ENODEV | libc::ENXIO) => Error::ReaderUnavailable,
         Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM) => Error::NoMemory,

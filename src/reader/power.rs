@@ -2,8 +2,8 @@
 
 use super::turn::Turn;
 use crate::arbiter::record::{Atr, CardState};
-use crate::arbiter::wait::now_ms;
 use crate::ccid;
+use crate::clock::boot_millis;
 use crate::error::{Error, Result};
 
 /// A powered card that no handle uses is taken to be switched off after this time (pcsc-lite's grace period).
@@ -40,7 +40,7 @@ impl Turn<'_> {
             Ok(atr) => {
                 self.card.atr = Atr::new(atr.as_slice());
                 self.card.state = CardState::Powered;
-                self.card.last_use_ms = now_ms();
+                self.card.last_use_ms = boot_millis();
                 Ok(())
             }
             Err(ccid::Error::NoCard) => {
@@ -52,7 +52,11 @@ impl Turn<'_> {
             }
             Err(ccid::Error::Usb(error)) if self.has_left(error) => Err(PowerError::Reader(error.into())),
             Err(error) => {
-                log::info!("{} slot {}: card does not answer: {error}", self.port().interface().node.display(), self.slot());
+                log::info!(
+                    "{} slot {}: card does not answer: {error}",
+                    self.port().interface().node.display(),
+                    self.slot()
+                );
                 self.card.state = CardState::Mute;
                 Err(PowerError::Mute)
             }
@@ -60,13 +64,20 @@ impl Turn<'_> {
     }
 
     fn has_left(&self, error: crate::usb::Error) -> bool {
-        matches!(error.kind, crate::usb::ErrorKind::Disconnected | crate::usb::ErrorKind::Busy)
+        matches!(
+            error.kind,
+            crate::usb::ErrorKind::Disconnected | crate::usb::ErrorKind::Busy
+        )
     }
 
     /// Powers the card down. What the reader says to that does not matter, as in pcsc-lite.
     pub(crate) fn power_down(&mut self) {
         if let Err(error) = self.exchange(|engine, transport, slot| engine.power_off(transport, slot).map(|_| ())) {
-            log::debug!("{} slot {}: power off: {error}", self.port().interface().node.display(), self.slot());
+            log::debug!(
+                "{} slot {}: power off: {error}",
+                self.port().interface().node.display(),
+                self.slot()
+            );
         }
         self.card.protocol = 0;
         self.card.link = [0; 32];
@@ -87,8 +98,17 @@ impl Turn<'_> {
         self.power_up()
     }
 
-    /// Powers up a card that nobody has powered up yet. One that is active all the same (left so by somebody whose
-    /// record is lost) is switched off first, so that nothing it was told before still holds.
+    /// Powers up a card that is off as far as anybody knows. One that is active all the same (left so by somebody whose
+    /// record is lost, or distrusted after trouble on the pipes) is switched off first, so that nothing it was told
+    /// before still holds.
+    pub(crate) fn power_up_new(&mut self) -> std::result::Result<(), PowerError> {
+        if self.is_active() {
+            self.power_down();
+        }
+        self.power_up()
+    }
+
+    /// Has a card answer to reset that nobody has powered up yet.
     ///
     /// # Errors
     /// `ReaderUnavailable` or `SharingViolation` if the reader cannot be used; a mute or missing card is no error here.
@@ -97,10 +117,7 @@ impl Turn<'_> {
             return Ok(());
         }
         self.attach()?;
-        if self.is_active() {
-            self.power_down();
-        }
-        match self.power_up() {
+        match self.power_up_new() {
             Ok(()) => {
                 self.ring();
                 Ok(())
@@ -116,7 +133,7 @@ impl Turn<'_> {
     /// `NoAccess` if locks cannot be looked at.
     pub(crate) fn settle_left_alone(&mut self) -> Result<()> {
         let left_alone = self.card.state == CardState::Powered
-            && now_ms().saturating_sub(self.card.last_use_ms) > LEFT_ALONE_MS
+            && boot_millis().saturating_sub(self.card.last_use_ms) > LEFT_ALONE_MS
             && self.others()?.is_none();
         if left_alone {
             self.power_down();

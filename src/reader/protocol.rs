@@ -8,8 +8,9 @@ use crate::api::types::DWORD;
 use crate::arbiter::record::CardState;
 use crate::ccid::{self, ExchangeLevel, SlotError};
 use crate::error::{Error, Result};
-use crate::iso7816::atr::{self, Atr, Protocol};
+use crate::iso7816::atr::Atr;
 use crate::iso7816::params;
+use crate::iso7816::protocol::{Protocol, available_protocols};
 use crate::usb;
 
 /// PC/SC's number for T=0 in a record.
@@ -20,8 +21,6 @@ const T1: u8 = 2;
 const RAW: u8 = 4;
 /// For exchanges before a protocol is chosen, and for cards whose ATR says nothing sensible.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
-/// For transparent commands through a contactless reader or PIN pad (`FF C2 01`), which may wait for a person.
-const PPDU_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// The protocols a caller would accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +67,13 @@ impl LinkData {
     fn decode(bytes: &[u8; 32]) -> Self {
         let millis = bytes.first_chunk::<4>().map_or(0, |b| u32::from_le_bytes(*b));
         let timeout = Duration::from_millis(millis.into());
-        Self { timeout: if millis == 0 { DEFAULT_TIMEOUT } else { timeout.min(params::MAX_EXCHANGE_TIME) } }
+        Self {
+            timeout: if millis == 0 {
+                DEFAULT_TIMEOUT
+            } else {
+                timeout.min(params::MAX_EXCHANGE_TIME)
+            },
+        }
     }
 }
 
@@ -98,7 +103,7 @@ impl Turn<'_> {
     /// T=1 before T=0 where both are possible, as pcsc-lite has it, whatever the ATR offers first.
     fn negotiate(&mut self, wanted: Wanted) -> Result<()> {
         let atr_bytes = self.card.atr;
-        let offered = atr::available_protocols(atr_bytes.as_slice());
+        let offered = available_protocols(atr_bytes.as_slice());
         let (level, supported) = {
             let engine = self.port().engine();
             (engine.level(), engine.descriptor().protocols())
@@ -112,8 +117,13 @@ impl Turn<'_> {
         if candidates.is_empty() {
             return Err(Error::ProtoMismatch);
         }
-        let usable = candidates.iter().copied().find(|protocol| self.is_implemented(level, *protocol));
-        let Some(protocol) = usable else { return Err(Error::ReaderUnsupported) };
+        let usable = candidates
+            .iter()
+            .copied()
+            .find(|protocol| self.is_implemented(level, *protocol));
+        let Some(protocol) = usable else {
+            return Err(Error::ReaderUnsupported);
+        };
         let parsed = Atr::parse(atr_bytes.as_slice()).ok();
         self.set_parameters(parsed.as_ref(), protocol)?;
         let clock = self.port().engine().descriptor().default_clock_khz();
@@ -153,7 +163,11 @@ impl Turn<'_> {
             // The reader has no such command: it manages with what the ATR said.
             Ok(()) | Err(ccid::Error::Slot(SlotError::CommandNotSupported)) => Ok(()),
             Err(error) => {
-                log::error!("{} slot {}: parameters: {error}", self.port().interface().node.display(), self.slot());
+                log::error!(
+                    "{} slot {}: parameters: {error}",
+                    self.port().interface().node.display(),
+                    self.slot()
+                );
                 Err(Error::UnresponsiveCard)
             }
         }
@@ -163,7 +177,13 @@ impl Turn<'_> {
     ///
     /// # Errors
     /// `NoSmartcard`, `ProtoMismatch`, `ReaderUnavailable`, `NotTransacted`.
-    pub(crate) fn transmit(&mut self, protocol: DWORD, command: &[u8], response: &mut [u8], mine: bool) -> Result<usize> {
+    pub(crate) fn transmit(
+        &mut self,
+        protocol: DWORD,
+        command: &[u8],
+        response: &mut [u8],
+        mine: bool,
+    ) -> Result<usize> {
         if !self.card.state.is_present() {
             return Err(Error::NoSmartcard);
         }
@@ -174,10 +194,7 @@ impl Turn<'_> {
         if matches!(self.card.state, CardState::Dormant | CardState::Unpowered) {
             return Err(Error::NotTransacted);
         }
-        let timeout = match command {
-            [0xFF, 0xC2, 0x01, ..] => PPDU_TIMEOUT,
-            _ => LinkData::decode(&self.card.link).timeout,
-        };
+        let timeout = LinkData::decode(&self.card.link).timeout;
         let mut result = self.send(command, response, timeout, mine);
         if matches!(result, Err(ccid::Error::Usb(error)) if error.kind == usb::ErrorKind::Busy) {
             // The claim was lost without a word in the record; nothing was sent yet.
@@ -193,22 +210,33 @@ impl Turn<'_> {
         let body = |engine: &mut ccid::Engine, transport: &dyn usb::Transport, slot: u8| {
             engine.transmit(transport, slot, command, response, timeout)
         };
-        if mine { self.exchange_unmarked(body) } else { self.exchange(body) }
+        if mine {
+            self.exchange_unmarked(body)
+        } else {
+            self.exchange(body)
+        }
     }
 
     /// Behaviour reference §2.4.
     fn transmit_error(&mut self, error: ccid::Error) -> Error {
-        log::info!("{} slot {}: {error}", self.port().interface().node.display(), self.slot());
-        match error {
-            ccid::Error::NoCard => {
-                if self.card.state.is_present() {
-                    self.card.note_removal();
-                    self.ring();
-                }
-                Error::NoSmartcard
+        log::info!(
+            "{} slot {}: {error}",
+            self.port().interface().node.display(),
+            self.slot()
+        );
+        // Whatever it was, the next call asks what is in the slot.
+        self.card.last_poll_ms = 0;
+        if error == ccid::Error::NoCard {
+            if self.card.state.is_present() {
+                self.card.note_removal();
+                self.ring();
             }
-            ccid::Error::Usb(error) if error.kind == usb::ErrorKind::Disconnected => Error::ReaderUnavailable,
-            _ => Error::NotTransacted,
+            return Error::NoSmartcard;
+        }
+        if error.is_disconnected() {
+            Error::ReaderUnavailable
+        } else {
+            Error::NotTransacted
         }
     }
 }

@@ -72,7 +72,11 @@ pub(crate) fn readers() -> Arc<Snapshot> {
         registry.scan(sim::interfaces());
         return Arc::clone(&registry.current);
     }
-    if !registry.seen.as_ref().is_some_and(|seen| seen.is_current(Path::new(sysfs::DEV_NODES))) {
+    if !registry
+        .seen
+        .as_ref()
+        .is_some_and(|seen| seen.is_current(Path::new(sysfs::DEV_NODES)))
+    {
         registry.scan_bus();
     }
     Arc::clone(&registry.current)
@@ -86,7 +90,11 @@ pub(crate) fn rescan() -> Arc<Snapshot> {
 
 /// What to watch for readers that come and go.
 pub(crate) fn bus_paths() -> Vec<PathBuf> {
-    if is_simulated() { sim::bus_path().into_iter().collect() } else { sysfs::watch_paths() }
+    if is_simulated() {
+        sim::bus_path().into_iter().collect()
+    } else {
+        sysfs::watch_paths()
+    }
 }
 
 /// Whether to look again soon without being told.
@@ -144,7 +152,8 @@ impl Registry {
             return;
         }
         let before = &self.current.keys;
-        let moved = keys.iter().filter(|k| !before.contains(k)).count() + before.iter().filter(|k| !keys.contains(k)).count();
+        let moved =
+            keys.iter().filter(|k| !before.contains(k)).count() + before.iter().filter(|k| !keys.contains(k)).count();
         let changes = match self.current.changes {
             0 => 1,
             count => (0..moved).fold(count, |c, _| if c >= i16::MAX.unsigned_abs() { 1 } else { c + 1 }),
@@ -165,7 +174,9 @@ impl Registry {
                 self.simulated.insert(*key, free.unwrap_or(u8::MAX));
             }
         }
-        keys.iter().map(|key| self.simulated.get(key).copied().unwrap_or(u8::MAX)).collect()
+        keys.iter()
+            .map(|key| self.simulated.get(key).copied().unwrap_or(u8::MAX))
+            .collect()
     }
 }
 
@@ -178,6 +189,12 @@ fn list_slots(readers: &mut Vec<Arc<Reader>>, interface: &Arc<Interface>, index:
     let slots = u8::try_from(slots).unwrap_or(u8::MAX).clamp(1, MAX_SLOTS);
     for slot in 0..slots {
         let name = name::full_name(&base, index, slot);
-        readers.push(Arc::new(Reader { name, interface: Arc::clone(interface), index, slot, slots }));
+        readers.push(Arc::new(Reader {
+            name,
+            interface: Arc::clone(interface),
+            index,
+            slot,
+            slots,
+        }));
     }
 }

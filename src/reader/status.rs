@@ -9,7 +9,11 @@ use crate::arbiter::locks::Mode;
 use crate::arbiter::record::{CardState, Slot};
 
 /// A constant of the C interface as the 32 bits that matter.
-#[allow(clippy::cast_possible_truncation, clippy::unnecessary_cast, reason = "constants below 2^32; DWORD has 4 or 8 bytes")]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::unnecessary_cast,
+    reason = "constants below 2^32; DWORD has 4 or 8 bytes"
+)]
 const fn bits(value: DWORD) -> u32 {
     value as u32
 }
@@ -46,14 +50,27 @@ pub(crate) fn event_word(view: View, current: u32) -> u32 {
     let (low, counter) = match view.state {
         // Exactly this, and no counter, for a reader that does not answer.
         CardState::Unknown | CardState::Failed => (bits(c::SCARD_STATE_UNAVAILABLE), 0),
-        _ => (card_bits(view), u32::from(view.moves)),
+        CardState::Absent
+        | CardState::Inserted
+        | CardState::Powered
+        | CardState::Mute
+        | CardState::Unpowered
+        | CardState::Dormant => (card_bits(view), u32::from(view.moves)),
     };
     let word = low | (counter << 16);
-    if is_changed(view, current) { word | bits(c::SCARD_STATE_CHANGED) } else { word }
+    if is_changed(view, current) {
+        word | bits(c::SCARD_STATE_CHANGED)
+    } else {
+        word
+    }
 }
 
 fn card_bits(view: View) -> u32 {
-    let mut word = if view.state.is_present() { c::SCARD_STATE_PRESENT } else { c::SCARD_STATE_EMPTY };
+    let mut word = if view.state.is_present() {
+        c::SCARD_STATE_PRESENT
+    } else {
+        c::SCARD_STATE_EMPTY
+    };
     if view.state == CardState::Mute {
         word |= c::SCARD_STATE_MUTE;
     }
@@ -81,7 +98,11 @@ fn is_changed(view: View, current: u32) -> bool {
         return false;
     }
     let (present, mute) = (view.state.is_present(), view.state == CardState::Mute);
-    let moved = if present { has(c::SCARD_STATE_EMPTY) } else { has(c::SCARD_STATE_PRESENT) };
+    let moved = if present {
+        has(c::SCARD_STATE_EMPTY)
+    } else {
+        has(c::SCARD_STATE_PRESENT)
+    };
     let spoke = present && mute != has(c::SCARD_STATE_MUTE);
     let shared_otherwise = match view.users {
         Some(Mode::Exclusive) => has(c::SCARD_STATE_INUSE),
@@ -136,26 +157,44 @@ mod tests {
         assert!(changed(view(Powered, 5, None), PRESENT | 4 << 16), "another counter");
         assert!(!changed(view(Powered, 5, None), PRESENT | 5 << 16));
         assert!(!changed(view(Powered, 5, None), PRESENT), "counter 0 is not compared");
-        assert!(changed(view(Powered, 0, None), 4 | PRESENT), "UNKNOWN always is a change");
+        assert!(
+            changed(view(Powered, 0, None), 4 | PRESENT),
+            "UNKNOWN always is a change"
+        );
         assert!(changed(view(Failed, 0, None), PRESENT));
         assert!(!changed(view(Failed, 0, None), 8));
         assert!(changed(view(Powered, 0, None), 8 | PRESENT), "available again");
         assert!(changed(view(Mute, 0, None), PRESENT));
         assert!(changed(view(Powered, 0, None), PRESENT | MUTE));
-        assert!(!changed(view(Powered, 0, Some(Mode::Shared)), PRESENT), "becoming INUSE is none");
-        assert!(!changed(view(Powered, 0, Some(Mode::Exclusive)), PRESENT), "becoming EXCLUSIVE is none");
+        assert!(
+            !changed(view(Powered, 0, Some(Mode::Shared)), PRESENT),
+            "becoming INUSE is none"
+        );
+        assert!(
+            !changed(view(Powered, 0, Some(Mode::Exclusive)), PRESENT),
+            "becoming EXCLUSIVE is none"
+        );
         assert!(changed(view(Powered, 0, Some(Mode::Exclusive)), PRESENT | INUSE));
         assert!(changed(view(Powered, 0, Some(Mode::Shared)), PRESENT | EXCLUSIVE));
         assert!(changed(view(Powered, 0, None), PRESENT | INUSE));
         assert!(changed(view(Powered, 0, None), PRESENT | EXCLUSIVE));
         assert!(!changed(view(Absent, 0, Some(Mode::Shared)), EMPTY));
-        assert!(!changed(view(Powered, 0, None), CHANGED), "CHANGED alone is not UNAWARE");
+        assert!(
+            !changed(view(Powered, 0, None), CHANGED),
+            "CHANGED alone is not UNAWARE"
+        );
     }
 
     /// Behaviour reference §2.1: the values of the state word that occur.
     #[test]
     fn state_words() {
-        let word = |state, moves| state_word(&Slot { state, moves, ..Slot::default() });
+        let word = |state, moves| {
+            state_word(&Slot {
+                state,
+                moves,
+                ..Slot::default()
+            })
+        };
         assert_eq!(word(CardState::Powered, 2), 0x2_0034);
         assert_eq!(word(CardState::Dormant, 0), 0x34);
         assert_eq!(word(CardState::Absent, 1), 0x1_0002);

@@ -14,6 +14,7 @@
 
 use std::time::Duration;
 
+use super::apdu::Command;
 use super::card::{self, Card, Protocols, Reset};
 
 /// AID of the application on the built-in card.
@@ -42,66 +43,6 @@ mod sw {
     pub(super) const BEYOND_END: u16 = 0x6B00;
     pub(super) const BAD_INS: u16 = 0x6D00;
     pub(super) const BAD_CLA: u16 = 0x6E00;
-}
-
-/// A command APDU taken apart (ISO 7816-4 §5.1).
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Command<'a> {
-    cla: u8,
-    ins: u8,
-    p1: u8,
-    p2: u8,
-    data: &'a [u8],
-    /// Ne; 0 if there is no Le field.
-    expected: usize,
-}
-
-impl<'a> Command<'a> {
-    fn parse(bytes: &'a [u8]) -> Option<Self> {
-        let (&[cla, ins, p1, p2], body) = bytes.split_first_chunk::<4>()?;
-        let (data, expected) = match *body {
-            [] => (body, 0),
-            [le] => (&[][..], if le == 0 { 256 } else { usize::from(le) }),
-            [0, high, low] => (&[][..], Self::extended_le(high, low)),
-            [0, high, low, ref rest @ ..] => {
-                let (data, le) =
-                    rest.split_at_checked(usize::from(u16::from_be_bytes([high, low])))?;
-                match *le {
-                    [] if !data.is_empty() => (data, 0),
-                    [high, low] if !data.is_empty() => (data, Self::extended_le(high, low)),
-                    _ => return None,
-                }
-            }
-            [0, _] => return None,
-            [lc, ref rest @ ..] => {
-                let (data, le) = rest.split_at_checked(usize::from(lc))?;
-                match *le {
-                    [] => (data, 0),
-                    [le] => (data, if le == 0 { 256 } else { usize::from(le) }),
-                    _ => return None,
-                }
-            }
-        };
-        Some(Self {
-            cla,
-            ins,
-            p1,
-            p2,
-            data,
-            expected,
-        })
-    }
-
-    fn extended_le(high: u8, low: u8) -> usize {
-        match u16::from_be_bytes([high, low]) {
-            0 => 65_536,
-            le => usize::from(le),
-        }
-    }
-
-    fn p1p2(&self) -> u16 {
-        u16::from_be_bytes([self.p1, self.p2])
-    }
 }
 
 /// What is selected.

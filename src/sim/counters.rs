@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::wire::kind;
 
 /// Messages kept for [`Log::messages`].
-const KEPT: usize = 256;
+const KEPT: usize = 64;
 
 /// How often what happened on the wire since the reader was plugged in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -6,16 +6,16 @@
 //! Documented liberties: Escape answers with the bytes it was sent; T0APDU and SetDataRateAndClockFrequency are accepted
 //! and change nothing; PIN modification is refused.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::card::Card;
 use super::config::{Config, Level};
 use super::counters::{Counters, Log, Message};
 use super::descriptor;
 use super::fault::{Fault, Faults, Injection};
-use super::pipe::{self, Assembler, Queue, Received, Transfer};
+use super::pipe::{Assembler, Queue, Received};
 use super::slot::{HalfAbort, Reply, Slot};
-use super::wire::{Answer, Command, HEADER_LEN, IccStatus, Outcome, error, kind};
+use super::wire::{Command, error, kind};
 use crate::usb::ControlRequest;
 
 pub use super::pipe::In;
@@ -34,16 +34,16 @@ pub enum Out {
 /// A simulated reader.
 #[derive(Debug)]
 pub struct Device {
-    config: Config,
-    slots: Vec<Slot>,
+    pub(super) config: Config,
+    pub(super) slots: Vec<Slot>,
     assembler: Assembler,
-    queue: Queue,
+    pub(super) queue: Queue,
     out_halted: bool,
     faults: Faults,
-    log: Log,
+    pub(super) log: Log,
     /// Messages for the interrupt endpoint that nothing in the slots explains.
     strays: Vec<Vec<u8>>,
-    last_answer: Option<Vec<u8>>,
+    pub(super) last_answer: Option<Vec<u8>>,
     gone: bool,
 }
 
@@ -282,6 +282,11 @@ impl Device {
             return;
         };
         let faults = self.faults.take(command.kind);
+        for fault in &faults {
+            if let Fault::Interrupt(bytes) = fault {
+                self.strays.push(bytes.clone());
+            }
+        }
         if faults.contains(&Fault::Lost) {
             return;
         }
@@ -381,152 +386,6 @@ impl Device {
                 slot.half_abort = Some(HalfAbort::Bulk(command.seq));
                 None
             }
-        }
-    }
-
-    /// Puts the answer, with what precedes and spoils it, on the bulk IN pipe.
-    fn answer(&mut self, now: Instant, command: &Command, reply: Reply, faults: &[Fault]) {
-        let icc = self
-            .slots
-            .get(usize::from(command.slot))
-            .map_or(IccStatus::Absent, Slot::icc_status);
-        let mut answer = Answer {
-            kind: command.answer_kind(),
-            slot: command.slot,
-            seq: command.seq,
-            icc,
-            outcome: Outcome::Done,
-            specific: 0,
-            data: Vec::new(),
-        };
-        if faults.contains(&Fault::StaleAnswer) {
-            let stale = self.last_answer.clone().unwrap_or_else(|| {
-                Answer {
-                    seq: command.seq.wrapping_sub(1),
-                    ..answer.clone()
-                }
-                .encode()
-            });
-            self.send(now, command, &stale, &[]);
-        }
-        let mut at = now + self.config.latency;
-        for (wait, multiplier) in self.extensions(reply.delay, faults) {
-            at += wait;
-            answer.outcome = Outcome::TimeExtension(multiplier);
-            let bytes = answer.encode();
-            self.send(at, command, &bytes, &[]);
-        }
-        for fault in faults {
-            if let Fault::TimeExtension { every: delay, .. } | Fault::Delay(delay) = fault {
-                at += *delay;
-            }
-        }
-        at = at.max(now + self.config.latency + reply.delay);
-        answer.outcome = reply.error.map_or(Outcome::Done, Outcome::Failed);
-        answer.specific = reply.specific;
-        answer.data = reply.data;
-        let mut bytes = answer.encode();
-        self.last_answer = Some(bytes.clone());
-        spoil(&mut bytes, faults);
-        if !faults.contains(&Fault::Silence) {
-            self.send(at, command, &bytes, faults);
-        }
-    }
-
-    /// The time extensions to ask for, each with the time since the one before.
-    fn extensions(&self, delay: Duration, faults: &[Fault]) -> Vec<(Duration, u8)> {
-        let mut extensions = Vec::new();
-        if let Some(every) = self
-            .config
-            .time_extension_every
-            .filter(|every| !every.is_zero())
-        {
-            let count = delay.as_millis().saturating_sub(1) / every.as_millis().max(1);
-            extensions.extend(std::iter::repeat_n(
-                (every, 1),
-                usize::try_from(count).unwrap_or(0).min(1000),
-            ));
-        }
-        for fault in faults {
-            if let Fault::TimeExtension {
-                count,
-                multiplier,
-                every,
-            } = fault
-            {
-                extensions.extend(std::iter::repeat_n(
-                    (*every, *multiplier),
-                    usize::from(*count),
-                ));
-            }
-        }
-        extensions
-    }
-
-    fn send(&mut self, ready_at: Instant, command: &Command, bytes: &[u8], faults: &[Fault]) {
-        self.log.answer(bytes);
-        let len = self.config.packet_len();
-        let zlp = !faults.contains(&Fault::MissingZlp);
-        let split = faults.iter().find_map(|f| {
-            if let Fault::SplitAnswer(at) = f {
-                Some(*at)
-            } else {
-                None
-            }
-        });
-        let (first, second) = bytes
-            .split_at_checked(split.unwrap_or(0))
-            .unwrap_or((&[], bytes));
-        let mut packets = pipe::packets(first, len, zlp);
-        packets.extend(pipe::packets(second, len, zlp));
-        if faults.contains(&Fault::Babble) {
-            if let Some(last) = packets.back_mut() {
-                last.resize(len + HEADER_LEN, 0xEE);
-            }
-        }
-        if faults.contains(&Fault::ZlpBefore) {
-            packets.push_front(Vec::new());
-        }
-        if faults.contains(&Fault::ZlpAfter) {
-            packets.push_back(Vec::new());
-        }
-        let halt = faults.contains(&Fault::StallIn);
-        self.queue.push(Transfer {
-            ready_at,
-            packets,
-            halt,
-            command: command.clone(),
-        });
-    }
-}
-
-/// Changes header bytes of an answer as the faults say.
-fn spoil(bytes: &mut [u8], faults: &[Fault]) {
-    let Some(
-        &mut [
-            ref mut kind,
-            ref mut a,
-            ref mut b,
-            ref mut c,
-            ref mut d,
-            ref mut slot,
-            ref mut seq,
-            ..,
-        ],
-    ) = bytes.first_chunk_mut::<HEADER_LEN>()
-    else {
-        return;
-    };
-    for fault in faults {
-        if let Fault::WrongType(wrong) = fault {
-            *kind = *wrong;
-        } else if let Fault::WrongLength(by) = fault {
-            let length = u32::from_le_bytes([*a, *b, *c, *d]).wrapping_add_signed(*by);
-            [*a, *b, *c, *d] = length.to_le_bytes();
-        } else if *fault == Fault::WrongSequence {
-            *seq = seq.wrapping_add(1);
-        } else if *fault == Fault::WrongSlot {
-            *slot = slot.wrapping_add(1);
         }
     }
 }

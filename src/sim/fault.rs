@@ -55,7 +55,7 @@ pub enum Fault {
     /// These bytes are sent on the interrupt endpoint, at once.
     Interrupt(Vec<u8>),
     /// All of these on the same command.
-    Several(Vec<Fault>),
+    Several(Vec<Self>),
 }
 
 /// How often a fault shows.
@@ -63,7 +63,7 @@ pub enum Fault {
 pub enum Times {
     /// On this many commands.
     Count(u32),
-    /// On every command until [`clear`](super::Reader::clear_faults).
+    /// On every command until [cleared](super::Reader::clear_faults).
     Always,
 }
 
@@ -76,6 +76,36 @@ pub struct Injection {
     pub on: Option<u8>,
     /// How often.
     pub times: Times,
+}
+
+impl Injection {
+    /// Once, on the next command of this type (see [`kind`](super::wire::kind)).
+    #[must_use]
+    pub fn on(kind: u8, fault: Fault) -> Self {
+        Self {
+            fault,
+            on: Some(kind),
+            times: Times::Count(1),
+        }
+    }
+
+    /// The same this many times; 0 is once.
+    #[must_use]
+    pub fn times(self, count: u32) -> Self {
+        Self {
+            times: Times::Count(count),
+            ..self
+        }
+    }
+
+    /// The same on every command it applies to.
+    #[must_use]
+    pub fn always(self) -> Self {
+        Self {
+            times: Times::Always,
+            ..self
+        }
+    }
 }
 
 impl From<Fault> for Injection {
@@ -142,16 +172,17 @@ impl Faults {
 
 impl Fault {
     fn flatten(&self) -> Vec<Self> {
-        match self {
-            Self::Several(faults) => faults.iter().flat_map(Self::flatten).collect(),
-            one => vec![one.clone()],
+        if let Self::Several(faults) = self {
+            return faults.iter().flat_map(Self::flatten).collect();
         }
+        vec![self.clone()]
     }
 
     fn contains(&self, wanted: &Self) -> bool {
-        match self {
-            Self::Several(faults) => faults.iter().any(|f| f.contains(wanted)),
-            one => one == wanted,
+        if let Self::Several(faults) = self {
+            faults.iter().any(|f| f.contains(wanted))
+        } else {
+            self == wanted
         }
     }
 }

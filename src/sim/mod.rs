@@ -1,8 +1,8 @@
 //! The software reader: a CCID *device* model with a card in it, on a bus that exists inside this process only.
 //!
 //! [`plug`] puts a reader on the bus; [`Reader`] is its handle. What is on the bus is enumerated with [`interfaces`] and
-//! opened like hardware, through [`crate::usb`]. Tests let it [misbehave](fault::Fault) and look at what [arrived]
-//! (counters::Counters). `WINSCARD_SIM=builtin` puts one there for the first run on a machine without a reader.
+//! opened like hardware, through [`crate::usb`]. Tests let it [misbehave](fault::Fault) and look at what
+//! [arrived](counters::Counters). `WINSCARD_SIM=builtin` puts one there for the first run on a machine without a reader.
 //!
 //! Nothing runs in the background. What is planned for a time ([`Reader::unplug_after`] and its like) happens when that
 //! time is over and the next call looks; a waiting process is woken by timers, see [`wait_fd`] and
@@ -17,6 +17,8 @@ pub mod device;
 pub mod fault;
 pub mod wire;
 
+mod answer;
+mod apdu;
 mod bus;
 mod character;
 mod exchange;

@@ -79,7 +79,7 @@ impl Spec {
             "protocols" => config.protocols = number(value, 1, 3)?,
             "voltages" => config.voltage_support = number(value, 1, 7)?,
             "features" => {
-                config.features = number::<u32>(value, 0, u64::from(u32::MAX))? & !0x0007_0000
+                config.features = number::<u32>(value, 0, u64::from(u32::MAX))? & !0x0007_0000;
             }
             "vid" => config.vendor_id = number(value, 0, 0xFFFF)?,
             "pid" => config.product_id = number(value, 0, 0xFFFF)?,

@@ -70,7 +70,7 @@ impl Timer {
             },
             it_value: libc::timespec {
                 tv_sec: libc::time_t::try_from(value.as_secs()).unwrap_or(libc::time_t::MAX),
-                tv_nsec: libc::c_long::try_from(value.subsec_nanos()).unwrap_or(0),
+                tv_nsec: i32::try_from(value.subsec_nanos()).unwrap_or(0).into(),
             },
         };
         // SAFETY: `spec` lives through the call, the old value is not asked for, the descriptor is ours.

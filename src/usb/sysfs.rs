@@ -242,7 +242,12 @@ impl SnapshotKey {
 #[must_use]
 pub fn watch_paths() -> Vec<PathBuf> {
     let dev = Path::new(DEV_NODES);
-    let buses = fs::read_dir(dev).into_iter().flatten().flatten().take(MAX_DEVICES).map(|entry| entry.path());
+    let buses = fs::read_dir(dev)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .take(MAX_DEVICES)
+        .map(|entry| entry.path());
     std::iter::once(dev.to_owned()).chain(buses).collect()
 }
 

@@ -9,11 +9,12 @@ mod node;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use super::{ControlRequest, Endpoint, Error, ErrorKind, Interface, Interrupt, InterruptWait, Result, Transport};
+use crate::clock::Moment;
 use abi::error;
 use interrupt::{InFlight, Reaped};
 pub(super) use node::Node;
@@ -125,7 +126,7 @@ impl Transport for Usbfs {
                 .bulk_out(endpoint.address, data, timeout)
                 .map_err(|e| self.judge(e));
         }
-        let start = Instant::now();
+        let start = Moment::now();
         let mut sent = 0;
         for piece in data.chunks(piece_len) {
             let left = timeout.saturating_sub(start.elapsed());
@@ -150,7 +151,7 @@ impl Transport for Usbfs {
                 .bulk_in(endpoint.address, buffer, timeout)
                 .map_err(|e| self.judge(e));
         }
-        let start = Instant::now();
+        let start = Moment::now();
         let mut received = 0;
         for piece in buffer.chunks_mut(piece_len) {
             let left = timeout.saturating_sub(start.elapsed());

@@ -8,12 +8,13 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::ptr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::abi::{
     BulkTransfer, ControlTransfer, DRIVER_NAME_LEN, DisconnectClaim, GetDriver, IF_DRIVER, SetInterface, USBFS_DRIVER,
     Urb, error, request,
 };
+use crate::clock::Moment;
 use crate::usb::{ControlRequest, Error, ErrorKind, NodeId, Result};
 
 fn last_errno() -> c_int {
@@ -33,7 +34,7 @@ pub(in crate::usb) struct Node {
 /// the first one.
 struct Limit {
     timeout: Duration,
-    start: Option<Instant>,
+    start: Option<Moment>,
 }
 
 impl Limit {
@@ -43,7 +44,7 @@ impl Limit {
 
     /// Milliseconds for the next try; `None` when the time is over.
     fn left_ms(&mut self) -> Option<u32> {
-        let start = *self.start.get_or_insert_with(Instant::now);
+        let start = *self.start.get_or_insert_with(Moment::now);
         let left = self
             .timeout
             .checked_sub(start.elapsed())

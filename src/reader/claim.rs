@@ -1,0 +1,129 @@
+//! Making the interface ours: from nobody, from a living peer, from a dead one; and who else may have it.
+
+use std::time::Duration;
+
+use super::turn::Turn;
+use crate::arbiter::locks::Byte;
+use crate::arbiter::record::CardState;
+use crate::error::{Error, Result};
+use crate::usb::{self, ErrorKind};
+
+/// How long a killed peer's claim may take to fall to us after its locks have.
+const CLAIM_PATIENCE: u32 = 20;
+
+impl Turn<'_> {
+    /// Makes the claim ours if it is not, taking it from a living peer if need be.
+    ///
+    /// # Errors
+    /// `SharingViolation` if somebody outside of this arbitration has the interface, `ReaderUnavailable` if the device
+    /// has left.
+    pub(crate) fn attach(&mut self) -> Result<()> {
+        let port = self.port();
+        if port.is_claimed() {
+            return Ok(());
+        }
+        if port.store().is_orphaned() {
+            log::error!(
+                "{}: its record was removed; connect anew",
+                port.interface().node.display()
+            );
+            return Err(Error::ReaderUnavailable);
+        }
+        let from_living = self.claim()?;
+        port.set_claimed(true);
+        self.header.claim_peer = port.peer();
+        // Far from what the last holder counted, so that a late answer to his is not taken for one to ours.
+        self.header.sequence = self.header.sequence.wrapping_add(61);
+        let first = self.card_written.is_none();
+        {
+            let mut engine = port.engine();
+            engine.set_sequence(self.header.sequence);
+            if let Err(error) = port.transport().start_interrupt() {
+                log::debug!("{}: {error}", port.interface().node.display());
+            }
+            let contact = match self.header.busy.checked_sub(1) {
+                // Its command may still be on its way, in either direction.
+                Some(slot) => engine.resynchronise(port.transport(), slot).map(|_| ()),
+                None if first || !from_living => engine.warm_up(port.transport()),
+                None => Ok(()),
+            };
+            if let Err(error) = contact {
+                log::info!("{}: first contact: {error}", port.interface().node.display());
+            }
+        }
+        self.card.last_poll_ms = 0;
+        self.doubt_others(u32::MAX);
+        self.repair_exchange();
+        Ok(())
+    }
+
+    /// Somebody died in mid-exchange: the card may be anywhere in a command.
+    fn repair_exchange(&mut self) {
+        let Some(slot) = self.header.busy.checked_sub(1) else {
+            return;
+        };
+        log::warn!(
+            "{}: a user died in mid-exchange; resetting the card",
+            self.port().interface().node.display()
+        );
+        self.header.busy = 0;
+        if slot == self.slot {
+            self.distrust();
+        } else if let (_, Some(mut entry)) = self.port().store().read(slot) {
+            if entry.state == CardState::Powered {
+                entry.note_reset();
+                entry.state = CardState::Inserted;
+            }
+            self.port().store().write_slot(slot, &entry);
+            self.bell = true;
+        }
+    }
+
+    /// `true` if a living peer had the interface.
+    fn claim(&self) -> Result<bool> {
+        let port = self.port();
+        for attempt in 0..CLAIM_PATIENCE {
+            let error = match port.transport().claim() {
+                Ok(()) => return Ok(false),
+                Err(error) if error.kind == ErrorKind::Busy => error,
+                Err(error) => return Err(error.into()),
+            };
+            let peer = self.header.claim_peer;
+            let alive = peer != 0
+                && peer != port.peer()
+                && self
+                    .link
+                    .locks()
+                    .probe(Byte::Peer(peer))
+                    .map_err(|e| self.lock_failed(&e))?
+                    .is_some();
+            if alive {
+                return port.transport().take_over().map(|()| true).map_err(Error::from);
+            }
+            if peer == 0 || attempt + 1 == CLAIM_PATIENCE {
+                log::debug!("{}: {error}", port.interface().node.display());
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        self.name_the_holder();
+        Err(Error::SharingViolation)
+    }
+
+    fn name_the_holder(&self) {
+        let node = &self.port().interface().node;
+        let holders = usb::sysfs::holder_of(node);
+        if holders.is_empty() {
+            log::error!(
+                "{}: another program has claimed the reader (not to be seen from here which)",
+                node.display()
+            );
+        }
+        for (pid, name) in holders {
+            log::error!(
+                "{}: {name} (process {pid}) has claimed the reader and does not share it",
+                node.display()
+            );
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Keeping the record true to the reader: when to ask for the slot's status, and what the answer means.
+
+use super::port::Hints;
+use super::turn::Turn;
+use crate::arbiter::locks::Byte;
+use crate::arbiter::record::CardState;
+use crate::ccid::message::IccStatus;
+use crate::clock::Moment;
+use crate::error::{Error, Result};
+
+/// A reader that cannot report changes by itself is asked at most this often.
+const POLL_INTERVAL_MS: u64 = 400;
+/// A watcher takes the interface from a peer who has not used it for this long.
+pub(crate) const HANDOVER_IDLE_MS: u64 = 250;
+
+impl Turn<'_> {
+    /// Brings the entry up to date with the reader. Asks the reader only if it may have changed.
+    ///
+    /// # Errors
+    /// As [`Self::attach`]; `ReaderUnavailable` also if the reader does not answer.
+    pub(crate) fn refresh(&mut self) -> Result<()> {
+        self.attach()?;
+        let bit = 1_u32.checked_shl(self.slot.into()).unwrap_or(0);
+        let doubtful = (self.hints.changed | self.hints.emptied) & bit != 0
+            || matches!(self.card.state, CardState::Unknown | CardState::Failed)
+            || self.card.last_poll_ms == 0
+            || (!self.port().has_interrupt()
+                && Moment::now().millis().saturating_sub(self.card.last_poll_ms) >= POLL_INTERVAL_MS);
+        if doubtful { self.ask() } else { Ok(()) }
+    }
+
+    /// As [`Self::refresh`], but takes the record's word while another process watches the reader for everybody.
+    ///
+    /// # Errors
+    /// As [`Self::refresh`].
+    pub(crate) fn refresh_if_unwatched(&mut self) -> Result<()> {
+        if !self.port().is_claimed() && self.card_written.is_some() && self.is_watched() && self.is_known() {
+            return Ok(());
+        }
+        self.refresh()
+    }
+
+    fn is_known(&self) -> bool {
+        !matches!(self.card.state, CardState::Unknown | CardState::Failed)
+    }
+
+    /// Whether a peer has the interface and has used it a moment ago. Whoever only watches leaves it to him for now.
+    pub(crate) fn is_busy_elsewhere(&self) -> bool {
+        !self.port().is_claimed()
+            && self.header.claim_peer != 0
+            && Moment::now().millis().saturating_sub(self.header.last_use_ms) < HANDOVER_IDLE_MS
+            && self.card_written.is_some()
+            && self.is_known()
+    }
+
+    /// Whether somebody else watches the interrupt endpoint.
+    pub(crate) fn is_watched(&self) -> bool {
+        matches!(self.link.locks().probe(Byte::Watcher), Ok(Some(_)))
+    }
+
+    /// Asks the reader for the slot's status and draws the conclusions.
+    fn ask(&mut self) -> Result<()> {
+        let port = self.port();
+        let (status, resynced) = {
+            let mut engine = port.engine();
+            let status = engine.slot_status(port.transport(), self.slot);
+            (status, engine.take_resynced())
+        };
+        if resynced {
+            self.distrust();
+        }
+        let emptied = self.hints.emptied & 1_u32.checked_shl(self.slot.into()).unwrap_or(0) != 0;
+        self.hints = Hints::default();
+        match status {
+            Ok(icc) => {
+                self.card.last_poll_ms = Moment::now().millis().max(1);
+                self.conclude(icc, emptied);
+                Ok(())
+            }
+            Err(error) => {
+                log::error!("{} slot {}: {error}", port.interface().node.display(), self.slot);
+                if self.card.state != CardState::Failed {
+                    self.card.state = CardState::Failed;
+                    self.bell = true;
+                }
+                Err(Error::ReaderUnavailable)
+            }
+        }
+    }
+
+    /// What a slot status means, given what was known. "Inactive" where the card was powered is another card, and so is
+    /// any card where the slot was reported empty in between.
+    fn conclude(&mut self, icc: IccStatus, emptied: bool) {
+        self.active = icc == IccStatus::Active;
+        let present = icc != IccStatus::Absent;
+        match self.card.state {
+            CardState::Unknown => {
+                self.card.state = if present {
+                    CardState::Inserted
+                } else {
+                    CardState::Absent
+                }
+            }
+            CardState::Failed => {
+                // Nothing is known of what happened meanwhile; handles must not go on as if nothing had.
+                self.card.note_removal();
+                if present {
+                    self.card.note_insertion();
+                }
+                self.bell = true;
+            }
+            CardState::Absent if present => {
+                self.card.note_insertion();
+                self.bell = true;
+            }
+            CardState::Absent => {}
+            _ if !present => {
+                self.card.note_removal();
+                self.bell = true;
+            }
+            CardState::Powered if icc == IccStatus::Inactive || emptied => self.swapped(),
+            CardState::Inserted | CardState::Mute | CardState::Unpowered | CardState::Dormant if emptied => {
+                self.swapped();
+            }
+            CardState::Unpowered | CardState::Dormant if self.active => self.card.state = CardState::Inserted,
+            CardState::Inserted | CardState::Powered | CardState::Mute | CardState::Unpowered | CardState::Dormant => {}
+        }
+    }
+
+    fn swapped(&mut self) {
+        self.card.note_removal();
+        self.card.note_insertion();
+        self.bell = true;
+    }
+}

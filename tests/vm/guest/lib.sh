@@ -1,0 +1,39 @@
+# What a case may use. A case is a bash script: any command that fails fails it.
+# LIB     ours: this library, no daemon; incumbent: the system's libpcsclite and pcscd
+# MODE    path: found by LD_LIBRARY_PATH; preload: by LD_PRELOAD
+# BIN     the compiled programs of tests/vm/programs and examples
+set -eEuo pipefail
+trap 'echo "${BASH_SOURCE[0]##*/}:$LINENO: failed: $BASH_COMMAND" >&2' ERR
+shopt -s inherit_errexit
+
+NAME='Gemalto Gemplus USB SmartCard Reader 433-Swap \[CCID Interface\] \(1-[0-9a-f:.]+-1\) 00 00'
+ATR='3b:68:00:00:77:69:6e:73:63:61:72:64'
+
+# The words that put the library under test before a program: with_lib opensc-tool -l
+case $LIB:$MODE in
+  incumbent:*) library=() ;;
+  ours:path) library=("LD_LIBRARY_PATH=$LIBDIR") ;;
+  ours:preload) library=("LD_PRELOAD=$LIBDIR/libpcsclite.so.1") ;;
+esac
+with_lib() { timeout 120 env "${library[@]}" "$@"; }
+
+# Shows what a program printed and fails unless the pattern (extended regular expression) is in it: output_has PATTERN FILE
+output_has() {
+  grep -qE -- "$1" "$2" || { echo "expected /$1/ in the output:"; tail -25 "$2"; return 1; }
+}
+
+# Repeats a test until it holds: within SECONDS COMMAND…
+within() {
+  local deadline=$((SECONDS + $1))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    [ "$SECONDS" -lt "$deadline" ] || { echo "did not happen in time: $*"; return 1; }
+    sleep 0.1
+  done
+}
+
+no_daemon() {
+  ! pgrep -x pcscd && ! [ -e /run/pcscd/pcscd.comm ]
+}
+
+[ "$LIB" = incumbent ] || no_daemon

@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Runs the cases of tests/vm/cases in the guest and reports them; called by tests/vm/run, which prepares everything.
+
+suite.py WORK [NAME[:MODE]…]. WORK holds lib/ (libpcsclite.so.1) and bin/; logs go to WORK/out. LIB=incumbent: pcscd instead.
+One boot runs all cases; when the guest dies, the case it was in has failed and the rest gets a new boot.
+"""
+import glob
+import os
+import re
+import sys
+import time
+
+from machine import HERE, TOOK_TOO_LONG, Machine
+
+EXCERPT = 25
+BOOT_SECONDS = 120
+
+
+def heading(text, key, default):
+    found = re.search(rf"^# {key}: *(.*)$", text, re.M)
+    return found.group(1).strip() if found else default
+
+
+class Run:
+    """One case in one mode."""
+
+    def __init__(self, name, mode, seconds):
+        self.name, self.mode, self.seconds = name, mode, seconds
+        self.label = name if mode == "path" else f"{name}:{mode}"
+
+    def log(self, work):
+        return os.path.join(work, "out", f"{self.name}.{self.mode}.log")
+
+
+def cases(lib, wanted):
+    """All runs, in the order of their file names: (to do, skipped)."""
+    runs, skipped = [], []
+    for path in sorted(glob.glob(os.path.join(HERE, "cases", "*.sh"))):
+        name = os.path.basename(path)[:-3]
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        modes = heading(text, "modes", "path").split()
+        if lib == "incumbent":
+            modes = ["path"]
+        for mode in modes:
+            run = Run(name, mode, int(heading(text, "seconds", "120")))
+            if wanted and name not in wanted and run.label not in wanted and f"{name}:{mode}" not in wanted:
+                continue
+            if lib == "incumbent" and heading(text, "incumbent", "") == "not":
+                skipped.append(run)
+            else:
+                runs.append(run)
+    return runs, skipped
+
+
+class Suite:
+    def __init__(self, work, lib):
+        self.work, self.lib = work, lib
+        self.passed, self.failed = 0, 0
+        self.current, self.started = None, 0.0
+        self.console = []
+
+    def begin(self, name, mode):
+        self.current, self.started = (name, mode), time.monotonic()
+
+    def end(self, name, mode, status):
+        run = next(run for run in self.todo if (run.name, run.mode) == (name, mode))
+        self.report(run, None if status == "0" else f"exit status {status}")
+
+    def report(self, run, problem):
+        seconds = time.monotonic() - self.started
+        self.todo.remove(run)
+        self.current = None
+        if problem is None:
+            self.passed += 1
+            print(f"{run.label}: ok ({seconds:.1f} s)", flush=True)
+            return
+        self.failed += 1
+        print(f"{run.label}: FAILED ({problem}, {seconds:.1f} s)", flush=True)
+        try:
+            with open(run.log(self.work), encoding="utf-8", errors="replace") as file:
+                lines = file.read().splitlines()
+        except OSError:
+            lines = []
+        for line in lines[-EXCERPT:] or ["(no output)"]:
+            print(f"    {line}", flush=True)
+
+    def console_line(self, line):
+        self.console.append(line)
+
+    def boot(self):
+        """One boot for everything still to do; False when it got nowhere."""
+        with open(os.path.join(self.work, "cases"), "w", encoding="utf-8") as file:
+            file.writelines(f"{run.name} {run.mode} {run.seconds}\n" for run in self.todo)
+        with open(os.path.join(self.work, "settings"), "w", encoding="utf-8") as file:
+            file.write(f"LIB={self.lib}\n")
+        before, self.console = len(self.todo), []
+        limit = BOOT_SECONDS + sum(run.seconds + 45 for run in self.todo)
+        machine = Machine("tests/vm/guest/suite", self.work, 2, on_line=self.console_line, commands={"begin": self.begin, "end": self.end})
+        status = machine.run(limit)
+        if self.current:
+            run = next(run for run in self.todo if (run.name, run.mode) == self.current)
+            self.report(run, "the guest took too long" if status == TOOK_TOO_LONG else f"the guest died ({status})")
+        if self.todo:
+            print(f"guest ended early (status {status}), its console:", flush=True)
+            for line in self.console[-EXCERPT:] or ["(empty)"]:
+                print(f"    {line}", flush=True)
+        return len(self.todo) < before
+
+    def run(self, wanted):
+        self.todo, skipped = cases(self.lib, wanted)
+        if not self.todo and not skipped:
+            print("no such case", file=sys.stderr)
+            return 2
+        while self.todo and self.boot():
+            pass
+        for run in list(self.todo):
+            self.failed += 1
+            print(f"{run.label}: FAILED (never ran)", flush=True)
+        for run in skipped:
+            print(f"{run.label}: skipped (means nothing with pcscd)", flush=True)
+        print(f"{self.passed} passed, {self.failed} failed", flush=True)
+        return 1 if self.failed or not self.passed else 0
+
+
+def main():
+    work, wanted = os.path.abspath(sys.argv[1]), sys.argv[2:]
+    os.makedirs(os.path.join(work, "out"), exist_ok=True)
+    sys.exit(Suite(work, os.environ.get("LIB") or "ours").run(wanted))
+
+
+if __name__ == "__main__":
+    main()
