@@ -7,7 +7,7 @@
 )]
 
 use std::ffi::CStr;
-use std::fs::File;
+use std::fs::{File, FileTimes};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
@@ -28,9 +28,11 @@ pub(super) fn nameless_file(name: &CStr) -> io::Result<File> {
     Ok(unsafe { File::from_raw_fd(fd) })
 }
 
-/// Makes inotify watchers of the file see `IN_ATTRIB`.
+/// Makes inotify watchers of the file see `IN_ATTRIB`. Only setting both times does; the time of modification alone is
+/// an `IN_MODIFY`.
 pub(super) fn touch(file: &File) {
-    if let Err(error) = file.set_modified(SystemTime::now()) {
+    let now = SystemTime::now();
+    if let Err(error) = file.set_times(FileTimes::new().set_accessed(now).set_modified(now)) {
         log::warn!("software reader: cannot signal a change: {error}");
     }
 }
