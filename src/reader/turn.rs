@@ -103,6 +103,7 @@ impl<'a> Turn<'a> {
         let others = (hints.changed | hints.emptied) & !(1_u32.checked_shl(self.slot.into()).unwrap_or(0));
         if others != 0 {
             self.doubt_others(others);
+            self.bell = true;
         }
     }
 
