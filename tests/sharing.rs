@@ -1,5 +1,11 @@
 //! Who may connect to a card, and what others see of what one does to it: SCardConnect, SCardDisconnect, events, power.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 
 #[path = "support/card_bench.rs"]
 mod card_bench;

@@ -1,5 +1,11 @@
 //! Transactions: nesting, ending, who waits for whom and what wakes whom.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 
 #[path = "support/card_bench.rs"]
 mod card_bench;

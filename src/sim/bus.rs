@@ -61,10 +61,7 @@ impl Bus {
             BUS.set(Self::new()?);
         }
         let bus = BUS.get().ok_or(io::ErrorKind::NotFound)?;
-        if let Some(spec) = SPEC
-            .get()
-            .filter(|_| !bus.builtin_done.swap(true, Ordering::AcqRel))
-        {
+        if let Some(spec) = SPEC.get().filter(|_| !bus.builtin_done.swap(true, Ordering::AcqRel)) {
             bus.plug_builtin(spec)?;
         }
         Ok(bus)
@@ -135,9 +132,7 @@ pub(crate) fn generation() -> u64 {
 /// The reader with this node, if it is on the bus.
 pub(crate) fn find(node: NodeId) -> Option<Arc<Port>> {
     let bus = Bus::get().ok()?;
-    bus.ports()
-        .into_iter()
-        .find(|port| port.interface.node_id == node)
+    bus.ports().into_iter().find(|port| port.interface.node_id == node)
 }
 
 /// What enumeration would find about a device just plugged in.
@@ -149,10 +144,7 @@ fn interface(config: &Config, node: &File, address: u16) -> io::Result<Interface
             max_packet_len,
         })
     };
-    let interrupt = endpoint(
-        descriptor::INTERRUPT_IN,
-        descriptor::interrupt_packet_len(config),
-    );
+    let interrupt = endpoint(descriptor::INTERRUPT_IN, descriptor::interrupt_packet_len(config));
     let bulk_len = config.max_packet_len.clamp(8, 512);
     Ok(Interface {
         node: PathBuf::from(format!("/proc/self/fd/{}", node.as_raw_fd())),
@@ -195,11 +187,7 @@ pub fn plug(config: Config) -> io::Result<Reader> {
 #[must_use]
 pub fn interfaces() -> Vec<Interface> {
     match Bus::get() {
-        Ok(bus) => bus
-            .ports()
-            .iter()
-            .map(|port| port.interface.clone())
-            .collect(),
+        Ok(bus) => bus.ports().iter().map(|port| port.interface.clone()).collect(),
         Err(error) => {
             log::warn!("software reader: no bus: {error}");
             Vec::new()
@@ -243,10 +231,7 @@ pub fn builtin_from_env(value: &str) -> bool {
 #[must_use]
 pub fn bus_path() -> Option<PathBuf> {
     let bus = Bus::get().ok()?;
-    Some(PathBuf::from(format!(
-        "/proc/self/fd/{}",
-        bus.file.as_raw_fd()
-    )))
+    Some(PathBuf::from(format!("/proc/self/fd/{}", bus.file.as_raw_fd())))
 }
 
 /// A descriptor that is readable once an event planned for some reader is due, until [`interfaces`] is called.

@@ -44,12 +44,7 @@ pub(crate) struct Timer(OwnedFd);
 impl Timer {
     pub(crate) fn new() -> io::Result<Self> {
         // SAFETY: no pointers.
-        let fd = unsafe {
-            libc::timerfd_create(
-                libc::CLOCK_MONOTONIC,
-                libc::TFD_CLOEXEC | libc::TFD_NONBLOCK,
-            )
-        };
+        let fd = unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_CLOEXEC | libc::TFD_NONBLOCK) };
         if fd < 0 {
             return Err(io::Error::last_os_error());
         }
@@ -66,23 +61,16 @@ impl Timer {
         // A zero it_value would disarm the timer.
         let value = after.map_or(Duration::ZERO, |after| after.max(Duration::from_nanos(1)));
         let spec = libc::itimerspec {
-            it_interval: libc::timespec {
-                tv_sec: 0,
-                tv_nsec: 0,
-            },
+            it_interval: libc::timespec { tv_sec: 0, tv_nsec: 0 },
             it_value: libc::timespec {
                 tv_sec: libc::time_t::try_from(value.as_secs()).unwrap_or(libc::time_t::MAX),
                 tv_nsec: i32::try_from(value.subsec_nanos()).unwrap_or(0).into(),
             },
         };
         // SAFETY: `spec` lives through the call, the old value is not asked for, the descriptor is ours.
-        let result =
-            unsafe { libc::timerfd_settime(self.fd(), 0, &raw const spec, ptr::null_mut()) };
+        let result = unsafe { libc::timerfd_settime(self.fd(), 0, &raw const spec, ptr::null_mut()) };
         if result < 0 {
-            log::warn!(
-                "software reader: cannot set a timer: {}",
-                io::Error::last_os_error()
-            );
+            log::warn!("software reader: cannot set a timer: {}", io::Error::last_os_error());
         }
     }
 }

@@ -35,7 +35,11 @@ fn reset_is_one_warm_reset_that_all_others_are_told_of() {
     assert_eq!(wire, (0, 1, 0), "one warm reset");
     assert_eq!(other.status(), Err(ResetCard));
     other.acknowledge();
-    assert_eq!(other.transmit(IS_VERIFIED), Ok(vec![0x63, 0xC3]), "the PIN is no longer verified");
+    assert_eq!(
+        other.transmit(IS_VERIFIED),
+        Ok(vec![0x63, 0xC3]),
+        "the PIN is no longer verified"
+    );
     assert_eq!(bench.power(), (1, 1, 0), "acknowledging resets nothing");
 }
 
@@ -49,7 +53,11 @@ fn unpower_switches_off_and_keeps_the_atr() {
     assert_eq!((status.state, status.protocol, direct.active), (SCARD_PRESENT, 0, 0));
     assert!(!status.atr.is_empty());
     let next = context.shared(&bench);
-    assert_eq!((next.active, bench.power()), (T1, (2, 0, 1)), "powered up for the next one");
+    assert_eq!(
+        (next.active, bench.power()),
+        (T1, (2, 0, 1)),
+        "powered up for the next one"
+    );
     assert_eq!(next.status().unwrap().state, STATE_POWERED);
     assert_eq!(next.transmit(IS_VERIFIED), Ok(vec![0x63, 0xC3]));
 }
@@ -63,7 +71,11 @@ fn a_wrong_disposition_keeps_the_connection() {
         assert_eq!(card.transmit(SELECT), Ok(OK_SW.into()));
     }
     for nobody in [Handle(0), Handle(-1), Handle(card.handle.0 + 1), Handle(context.value)] {
-        assert_eq!(nobody.disconnect(99), Err(InvalidHandle), "the handle is looked at first");
+        assert_eq!(
+            nobody.disconnect(99),
+            Err(InvalidHandle),
+            "the handle is looked at first"
+        );
         assert_eq!(nobody.disconnect(LEAVE), Err(InvalidHandle));
     }
 }
@@ -86,7 +98,11 @@ fn a_reader_that_is_gone_is_no_obstacle() {
 fn a_card_that_does_not_come_back_from_the_reset_is_no_obstacle() {
     let (bench, context) = (Bench::new(), Context::new());
     let (card, other) = (context.shared(&bench), context.shared(&bench));
-    bench.reader.inject(Injection { fault: Fault::Fail(0xFE), on: Some(kind::ICC_POWER_ON), times: Times::Always });
+    bench.reader.inject(Injection {
+        fault: Fault::Fail(0xFE),
+        on: Some(kind::ICC_POWER_ON),
+        times: Times::Always,
+    });
     assert_eq!(card.disconnect(RESET), Ok(()));
     assert_eq!(other.status(), Err(ResetCard));
     assert_eq!(context.direct(&bench).status().unwrap().state, STATE_MUTE);
@@ -114,12 +130,20 @@ fn what_touches_the_card_waits_for_others_transactions_and_leave_does_not() {
         owner.begin().unwrap();
         let handle = leaver.handle;
         let leaving = call(move || handle.disconnect(disposition));
-        let leaving = if blocks { leaving.is_blocked("SCardDisconnect") } else { leaving };
+        let leaving = if blocks {
+            leaving.is_blocked("SCardDisconnect")
+        } else {
+            leaving
+        };
         if !blocks {
             assert_eq!(leaving.end(), Ok(()), "while the transaction lasts");
             continue;
         }
-        assert_eq!(owner.transmit(SELECT), Ok(OK_SW.into()), "no reset within the transaction");
+        assert_eq!(
+            owner.transmit(SELECT),
+            Ok(OK_SW.into()),
+            "no reset within the transaction"
+        );
         assert_eq!(bench.power(), (1, 0, 0));
         owner.end(LEAVE).unwrap();
         assert_eq!(leaving.end(), Ok(()), "disposition {disposition}");
@@ -138,7 +162,10 @@ fn the_connections_own_transaction_ends_with_it_however_deep() {
         assert_eq!(at_once(move || leaver.disconnect(disposition)), Ok(()));
         let resets = matches!(disposition, RESET | UNPOWER);
         let handle = other.handle;
-        assert_eq!(at_once(move || handle.begin()), if resets { Err(ResetCard) } else { Ok(()) });
+        assert_eq!(
+            at_once(move || handle.begin()),
+            if resets { Err(ResetCard) } else { Ok(()) }
+        );
     }
 }
 

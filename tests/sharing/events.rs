@@ -43,7 +43,10 @@ fn every_call_but_control_reports_a_removal_also_when_another_card_is_in() {
 #[test]
 fn a_swap_that_nobody_saw_is_a_removal() {
     for interrupt in [true, false] {
-        let config = Config { interrupt, ..Config::default() };
+        let config = Config {
+            interrupt,
+            ..Config::default()
+        };
         let (bench, context) = (Bench::with(config, BuiltinCard::default()), Context::new());
         let told = context.shared(&bench);
         assert_eq!(told.transmit(VERIFY), Ok(OK_SW.into()));
@@ -52,7 +55,11 @@ fn a_swap_that_nobody_saw_is_a_removal() {
         // A reader that cannot tell is asked every 400 ms.
         let pause = if interrupt { 0 } else { 450 };
         std::thread::sleep(std::time::Duration::from_millis(pause));
-        assert_eq!(told.transmit(SELECT), Err(RemovedCard), "interrupt endpoint: {interrupt}");
+        assert_eq!(
+            told.transmit(SELECT),
+            Err(RemovedCard),
+            "interrupt endpoint: {interrupt}"
+        );
         let status = context.shared(&bench).status().unwrap();
         assert_eq!(status.state, STATE_POWERED | 2 << 16, "counted as two moves");
     }
@@ -61,7 +68,10 @@ fn a_swap_that_nobody_saw_is_a_removal() {
 /// Without interrupt endpoint, and before the reader is asked again: the exchange itself finds an unpowered card.
 #[test]
 fn a_swap_found_by_the_exchange_is_reported_by_the_next_call() {
-    let config = Config { interrupt: false, ..Config::default() };
+    let config = Config {
+        interrupt: false,
+        ..Config::default()
+    };
     let (bench, context) = (Bench::with(config, BuiltinCard::default()), Context::new());
     let card = context.shared(&bench);
     bench.remove();

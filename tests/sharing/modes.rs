@@ -36,7 +36,12 @@ fn exclusive_needs_the_reader_to_be_free() {
 #[test]
 fn shared_and_direct_go_together() {
     let (bench, context) = (Bench::new(), Context::new());
-    let all = [context.shared(&bench), context.direct(&bench), context.shared(&bench), context.direct(&bench)];
+    let all = [
+        context.shared(&bench),
+        context.direct(&bench),
+        context.shared(&bench),
+        context.direct(&bench),
+    ];
     for card in &all {
         assert_eq!(card.transmit(SELECT), Ok(OK_SW.into()));
         assert_eq!(card.status().unwrap().protocol, T1);
@@ -102,7 +107,11 @@ fn an_exclusive_owner_keeps_the_reader_when_the_card_is_swapped() {
     bench.insert();
     assert_eq!(exclusive.transmit(SELECT), Err(RemovedCard));
     for share in [EXCLUSIVE, SHARED, DIRECT] {
-        assert_eq!(context.connect(&bench.name, share, ANY).map(drop), Err(SharingViolation), "mode {share}");
+        assert_eq!(
+            context.connect(&bench.name, share, ANY).map(drop),
+            Err(SharingViolation),
+            "mode {share}"
+        );
     }
     assert_eq!(exclusive.reconnect(EXCLUSIVE, ANY, LEAVE), Ok(T1));
     assert_eq!(exclusive.transmit(SELECT), Ok(OK_SW.into()));
@@ -116,8 +125,15 @@ fn a_failed_exclusive_connect_resets_nothing_and_disturbs_nobody() {
     let first = context.shared(&bench);
     assert_eq!(first.transmit(VERIFY), Ok(OK_SW.into()));
     for _ in 0..5 {
-        assert_eq!(context.connect(&bench.name, EXCLUSIVE, ANY).map(drop), Err(SharingViolation));
+        assert_eq!(
+            context.connect(&bench.name, EXCLUSIVE, ANY).map(drop),
+            Err(SharingViolation)
+        );
     }
-    assert_eq!(first.transmit(IS_VERIFIED), Ok(OK_SW.into()), "the PIN is still verified");
+    assert_eq!(
+        first.transmit(IS_VERIFIED),
+        Ok(OK_SW.into()),
+        "the PIN is still verified"
+    );
     assert_eq!(bench.power(), (1, 0, 0));
 }

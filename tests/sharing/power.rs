@@ -26,7 +26,13 @@ fn the_first_connection_powers_up_and_later_ones_do_not() {
 #[test]
 fn a_card_activated_by_the_reader_is_reset_before_its_first_use() {
     let features = Config::default().features | winscard::sim::config::feature::AUTO_ACTIVATION;
-    let bench = Bench::with(Config { features, ..Config::default() }, BuiltinCard::default());
+    let bench = Bench::with(
+        Config {
+            features,
+            ..Config::default()
+        },
+        BuiltinCard::default(),
+    );
     let card = Context::new().connect(&bench.name, SHARED, ANY).map(|card| card.active);
     assert_eq!(card, Ok(T1));
     assert_eq!(bench.power(), (1, 0, 1));
@@ -88,7 +94,11 @@ fn left_alone_and_then_mute() {
     let (bench, context, card) = verified();
     card.disconnect(LEAVE).unwrap();
     sleep(ALONE);
-    bench.reader.inject(Injection { fault: Fault::Fail(0xFE), on: Some(kind::ICC_POWER_ON), times: Times::Always });
+    bench.reader.inject(Injection {
+        fault: Fault::Fail(0xFE),
+        on: Some(kind::ICC_POWER_ON),
+        times: Times::Always,
+    });
     assert_eq!(context.connect(&bench.name, SHARED, ANY).map(drop), Err(UnpoweredCard));
     bench.reader.clear_faults();
     assert_eq!(context.shared(&bench).active, T1);

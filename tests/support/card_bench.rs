@@ -2,7 +2,13 @@
 //! whose methods are the C calls.
 #![allow(unsafe_code, reason = "calls the C functions with pointers to its own variables")]
 #![allow(dead_code, unreachable_pub, reason = "each test program uses a part of it")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 
 use std::ffi::CString;
 use std::mem::ManuallyDrop;
@@ -87,10 +93,17 @@ impl Bench {
 
     /// A reader with this serial number, which makes its name.
     pub fn named(config: Config, serial: &str) -> Self {
-        let reader = winscard::sim::plug(Config { serial: Some(serial.into()), ..config }).unwrap();
+        let reader = winscard::sim::plug(Config {
+            serial: Some(serial.into()),
+            ..config
+        })
+        .unwrap();
         let mark = format!("({serial})");
         let names = Context::new().readers();
-        let name = names.into_iter().find(|name| name.contains(&mark)).expect("reader is listed");
+        let name = names
+            .into_iter()
+            .find(|name| name.contains(&mark))
+            .expect("reader is listed");
         Self { reader, name }
     }
 
@@ -122,7 +135,11 @@ impl Bench {
 
     /// Has this go wrong on the next command to the card.
     pub fn inject(&self, fault: Fault) {
-        self.reader.inject(Injection { fault, on: Some(kind::XFR_BLOCK), times: Times::Count(1) });
+        self.reader.inject(Injection {
+            fault,
+            on: Some(kind::XFR_BLOCK),
+            times: Times::Count(1),
+        });
     }
 }
 
@@ -140,7 +157,9 @@ pub struct Context {
 
 impl Context {
     pub fn new() -> Self {
-        Self { value: establish(SCARD_SCOPE_SYSTEM).expect("context") }
+        Self {
+            value: establish(SCARD_SCOPE_SYSTEM).expect("context"),
+        }
     }
 
     pub fn readers(&self) -> Vec<String> {
@@ -217,10 +236,21 @@ pub fn connect(context: SCARDCONTEXT, name: &str, share: DWORD, protocols: DWORD
     let name = CString::new(name).unwrap();
     let (mut handle, mut active) = (-1, 0);
     // SAFETY: a NUL-terminated name and variables of our own.
-    let code =
-        unsafe { card::SCardConnect(context, name.as_ptr(), share, protocols, &raw mut handle, &raw mut active) };
+    let code = unsafe {
+        card::SCardConnect(
+            context,
+            name.as_ptr(),
+            share,
+            protocols,
+            &raw mut handle,
+            &raw mut active,
+        )
+    };
     outcome(code).inspect_err(|_| assert_eq!((handle, active), (0, 0)))?;
-    Ok(Card { handle: Handle(handle), active })
+    Ok(Card {
+        handle: Handle(handle),
+        active,
+    })
 }
 
 /// A connection, left when dropped.
@@ -301,7 +331,12 @@ impl Handle {
         outcome(code).inspect_err(|_| assert_eq!((name_len, state, protocol, atr_len), (0, 0, 0, 0)))?;
         let name_len = usize::try_from(name_len).unwrap();
         let name = String::from_utf8(name[..name_len - 1].to_vec()).unwrap();
-        Ok(Status { name, state, protocol, atr: atr[..usize::try_from(atr_len).unwrap()].to_vec() })
+        Ok(Status {
+            name,
+            state,
+            protocol,
+            atr: atr[..usize::try_from(atr_len).unwrap()].to_vec(),
+        })
     }
 
     /// Transmits in the protocol the card is in; the length must be 0 on failure.
@@ -319,7 +354,10 @@ impl Handle {
 
     /// As [`Self::transmit`] with this room; the length that came out, whatever the result.
     pub fn transmit_into(self, protocol: DWORD, command: &[u8], response: &mut [u8]) -> (Outcome, usize) {
-        let pci = SCARD_IO_REQUEST { dwProtocol: protocol, cbPciLength: 0 };
+        let pci = SCARD_IO_REQUEST {
+            dwProtocol: protocol,
+            cbPciLength: 0,
+        };
         let mut len = DWORD::try_from(response.len()).unwrap();
         let send_len = DWORD::try_from(command.len()).unwrap();
         // SAFETY: buffers of our own with their lengths; the receive header may be null.
@@ -425,7 +463,10 @@ pub fn in_child(test: &str, variables: &[(&str, &str)], body: impl FnOnce()) {
         return body();
     }
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args([test, "--exact", "--nocapture", "--test-threads=1"]).env(MARK, test).env_remove("WINSCARD_SIM");
+    command
+        .args([test, "--exact", "--nocapture", "--test-threads=1"])
+        .env(MARK, test)
+        .env_remove("WINSCARD_SIM");
     let output = command.envs(variables.iter().copied()).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(

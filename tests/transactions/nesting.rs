@@ -50,7 +50,11 @@ fn arguments_of_end_are_checked_in_order() {
     card.begin().unwrap();
     assert_eq!(card.end(4), Err(InvalidValue));
     assert!(is_taken(&other), "a refused call ends nothing");
-    assert_eq!(other.end(4), Err(InvalidValue), "disposition, then the other's transaction");
+    assert_eq!(
+        other.end(4),
+        Err(InvalidValue),
+        "disposition, then the other's transaction"
+    );
     bench.remove();
     assert_eq!(card.end(4), Err(InvalidValue), "disposition, then events");
     assert_eq!(card.end(LEAVE), Err(RemovedCard));
@@ -62,7 +66,11 @@ fn arguments_of_end_are_checked_in_order() {
 
 #[test]
 fn direct_connections_have_transactions_also_without_a_card() {
-    for bench in [Bench::empty(Config::default()), Bench::new(), Bench::with(Config::default(), BuiltinCard::mute())] {
+    for bench in [
+        Bench::empty(Config::default()),
+        Bench::new(),
+        Bench::with(Config::default(), BuiltinCard::mute()),
+    ] {
         let context = Context::new();
         let (owner, other) = (context.direct(&bench), context.direct(&bench));
         assert_eq!(owner.begin(), Ok(()));
@@ -100,7 +108,11 @@ fn only_the_owner_can_end_it() {
     let (owner, other) = (context.shared(&bench), context.shared(&bench));
     owner.begin().unwrap();
     for disposition in [LEAVE, RESET, UNPOWER, EJECT] {
-        assert_eq!(other.end(disposition), Err(SharingViolation), "disposition {disposition}");
+        assert_eq!(
+            other.end(disposition),
+            Err(SharingViolation),
+            "disposition {disposition}"
+        );
     }
     assert_eq!(bench.power(), (1, 0, 0), "no reset");
     assert!(is_taken(&other));

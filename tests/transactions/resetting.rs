@@ -11,7 +11,11 @@ fn after_end_with_reset_even_the_caller_has_to_reconnect() {
         let before = bench.power();
         assert_eq!(owner.end(disposition), Ok(()));
         let after = bench.power();
-        assert_eq!((after.0 - before.0, after.1 - before.1, after.2 - before.2), wire, "disposition {disposition}");
+        assert_eq!(
+            (after.0 - before.0, after.1 - before.1, after.2 - before.2),
+            wire,
+            "disposition {disposition}"
+        );
         for card in [&owner, &other] {
             assert_eq!(card.status(), Err(ResetCard));
             assert_eq!(card.transmit(SELECT), Err(ResetCard));
@@ -87,7 +91,11 @@ fn a_failed_reset_still_ends_it() {
     let (bench, context) = (Bench::new(), Context::new());
     let (owner, other) = (context.shared(&bench), context.direct(&bench));
     owner.begin().unwrap();
-    bench.reader.inject(Injection { fault: Fault::Fail(0xFE), on: Some(kind::ICC_POWER_ON), times: Times::Always });
+    bench.reader.inject(Injection {
+        fault: Fault::Fail(0xFE),
+        on: Some(kind::ICC_POWER_ON),
+        times: Times::Always,
+    });
     assert_eq!(owner.end(RESET), Err(NotTransacted));
     assert!(other.features().is_ok(), "it has ended");
     assert_eq!(other.status(), Err(ResetCard));
@@ -110,7 +118,11 @@ fn a_removal_ends_it() {
     assert_eq!(other.begin(), Err(RemovedCard));
     new.end(LEAVE).unwrap();
     owner.acknowledge();
-    assert_eq!(owner.end(LEAVE), Err(NotTransacted), "what was begun with the old card is gone");
+    assert_eq!(
+        owner.end(LEAVE),
+        Err(NotTransacted),
+        "what was begun with the old card is gone"
+    );
     assert_eq!(owner.begin(), Ok(()));
     assert_eq!(owner.end(LEAVE), Ok(()));
     assert_eq!(owner.end(LEAVE), Err(NotTransacted));
@@ -121,7 +133,11 @@ fn a_card_pulled_during_end_with_reset_is_removed() {
     let (bench, context) = (Bench::new(), Context::new());
     let (owner, other) = (context.shared(&bench), context.direct(&bench));
     owner.begin().unwrap();
-    bench.reader.inject(Injection { fault: Fault::CardPulled, on: Some(kind::ICC_POWER_ON), times: Times::Count(1) });
+    bench.reader.inject(Injection {
+        fault: Fault::CardPulled,
+        on: Some(kind::ICC_POWER_ON),
+        times: Times::Count(1),
+    });
     assert_eq!(owner.end(RESET), Err(RemovedCard));
     assert!(other.features().is_ok(), "it has ended");
     assert_eq!(other.status(), Err(RemovedCard), "removed after the reset");

@@ -25,7 +25,13 @@ impl Wait {
         owner.begin().unwrap();
         let handle = waiter.handle;
         let begin = call(move || handle.begin()).is_blocked("SCardBeginTransaction");
-        Self { bench, context, owner, waiter, begin }
+        Self {
+            bench,
+            context,
+            owner,
+            waiter,
+            begin,
+        }
     }
 }
 
@@ -89,14 +95,20 @@ fn a_reset_wakes_while_the_transaction_goes_on() {
 #[test]
 fn a_removal_wakes() {
     for interrupt in [true, false] {
-        let config = Config { interrupt, ..Config::default() };
+        let config = Config {
+            interrupt,
+            ..Config::default()
+        };
         let wait = Wait::on(Bench::with(config, BuiltinCard::default()));
         let removed = Instant::now();
         wait.bench.remove();
         let (result, returned) = wait.begin.end_at();
         assert_eq!(result, Err(RemovedCard), "interrupt endpoint: {interrupt}");
         let took = returned.saturating_duration_since(removed);
-        assert!(took < Duration::from_millis(if interrupt { 300 } else { 1000 }), "{took:?}");
+        assert!(
+            took < Duration::from_millis(if interrupt { 300 } else { 1000 }),
+            "{took:?}"
+        );
         assert_eq!(wait.owner.end(LEAVE), Err(RemovedCard));
     }
 }
@@ -214,4 +226,36 @@ fn processor_time() -> Duration {
     let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
     let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
     Duration::from_millis(ticks * 10)
+}
+
+/// Of two slots that are waited for at once, one call watches the interrupt endpoint for both.
+#[test]
+fn a_removal_wakes_whoever_waits_for_that_slot() {
+    for removed in [0_u8, 1] {
+        let bench = Bench::with(
+            Config {
+                slots: 2,
+                ..Config::default()
+            },
+            BuiltinCard::default(),
+        );
+        assert!(bench.reader.insert(1, BuiltinCard::default()).is_none());
+        let context = Context::new();
+        let mut owners = Vec::new();
+        let mut waiting = Vec::new();
+        for name in [bench.name.clone(), bench.slot_name(1)] {
+            let owner = context.connect(&name, SHARED, ANY).unwrap();
+            let waiter = context.connect(&name, SHARED, ANY).unwrap();
+            owner.begin().unwrap();
+            owners.push(owner);
+            waiting.push(call(move || waiter.begin()).is_blocked("SCardBeginTransaction"));
+        }
+        assert!(bench.reader.remove(removed).is_some());
+        let woken = waiting.remove(usize::from(removed));
+        let other = waiting.remove(0);
+        assert_eq!(woken.end(), Err(RemovedCard), "slot {removed}");
+        let other = other.is_blocked("SCardBeginTransaction on the other slot");
+        drop(owners);
+        assert_eq!(other.end(), Ok(()));
+    }
 }
