@@ -260,6 +260,13 @@ pub struct Card {
     pub active: DWORD,
 }
 
+impl Card {
+    /// The handle, for the test to disconnect.
+    pub fn keep(self) -> Handle {
+        ManuallyDrop::new(self).handle
+    }
+}
+
 impl Deref for Card {
     type Target = Handle;
 
