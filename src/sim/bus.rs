@@ -67,6 +67,16 @@ impl Bus {
         Ok(bus)
     }
 
+    /// The bus, if there is one or somebody asked for readers on it.
+    fn wanted() -> Option<&'static Self> {
+        if !enabled() {
+            return None;
+        }
+        Self::get()
+            .inspect_err(|error| log::warn!("software reader: no bus: {error}"))
+            .ok()
+    }
+
     fn list(&self) -> MutexGuard<'_, List> {
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -131,8 +141,10 @@ pub(crate) fn generation() -> u64 {
 
 /// The reader with this node, if it is on the bus.
 pub(crate) fn find(node: NodeId) -> Option<Arc<Port>> {
-    let bus = Bus::get().ok()?;
-    bus.ports().into_iter().find(|port| port.interface.node_id == node)
+    Bus::wanted()?
+        .ports()
+        .into_iter()
+        .find(|port| port.interface.node_id == node)
 }
 
 /// What enumeration would find about a device just plugged in.
@@ -183,19 +195,15 @@ pub fn plug(config: Config) -> io::Result<Reader> {
     Bus::get()?.plug(config)
 }
 
-/// The readers on the bus, as enumeration finds them, in the order they were plugged in.
+/// The readers on the bus, as enumeration finds them, in the order they were plugged in. Costs next to nothing in a
+/// process that has nothing to do with simulated readers.
 #[must_use]
 pub fn interfaces() -> Vec<Interface> {
-    match Bus::get() {
-        Ok(bus) => bus.ports().iter().map(|port| port.interface.clone()).collect(),
-        Err(error) => {
-            log::warn!("software reader: no bus: {error}");
-            Vec::new()
-        }
-    }
+    let ports = Bus::wanted().map(Bus::ports).unwrap_or_default();
+    ports.iter().map(|port| port.interface.clone()).collect()
 }
 
-/// Whether there is, or was asked for, any simulated reader in this process.
+/// Whether simulated readers play a part in this process: one was asked for or plugged in, or the bus is watched.
 #[must_use]
 pub fn enabled() -> bool {
     SPEC.get().is_some() || BUS.get().is_some()
@@ -227,7 +235,8 @@ pub fn builtin_from_env(value: &str) -> bool {
     }
 }
 
-/// A file whose inotify watchers see `IN_ATTRIB` when a reader comes or goes. `None` if there can be no bus.
+/// A file whose inotify watchers see `IN_ATTRIB` when a reader comes or goes. Makes the bus if there is none; `None` if
+/// that fails for want of descriptors or memory.
 #[must_use]
 pub fn bus_path() -> Option<PathBuf> {
     let bus = Bus::get().ok()?;
@@ -326,6 +335,11 @@ impl Reader {
     /// Takes the reader off the bus after a while.
     pub fn unplug_after(&self, after: Duration) {
         self.plan(after, Event::Unplug);
+    }
+
+    #[cfg(test)]
+    pub(super) fn port(&self) -> &Port {
+        &self.port
     }
 
     fn plan(&self, after: Duration, event: Event) {

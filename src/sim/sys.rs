@@ -28,9 +28,9 @@ pub(super) fn nameless_file(name: &CStr) -> io::Result<File> {
     Ok(unsafe { File::from_raw_fd(fd) })
 }
 
-/// Makes inotify watchers of the file see `IN_ATTRIB`. Only setting both times does; the time of modification alone is
-/// an `IN_MODIFY`.
+/// Makes inotify watchers of the file see `IN_ATTRIB`.
 pub(super) fn touch(file: &File) {
+    // Both times: either alone would be told as IN_MODIFY or IN_ACCESS.
     let now = SystemTime::now();
     if let Err(error) = file.set_times(FileTimes::new().set_accessed(now).set_modified(now)) {
         log::warn!("software reader: cannot signal a change: {error}");
@@ -57,6 +57,7 @@ impl Timer {
     }
 
     /// Readable after this time, at once if it is zero, never if there is none. Ends readability of before.
+    #[allow(clippy::useless_conversion, reason = "c_long has 32 bits on some targets")]
     pub(super) fn set(&self, after: Option<Duration>) {
         // A zero it_value would disarm the timer.
         let value = after.map_or(Duration::ZERO, |after| after.max(Duration::from_nanos(1)));
@@ -109,3 +110,6 @@ impl<T: Send + Sync + 'static> Leaked<T> {
         self.0.store(ptr::null_mut(), Ordering::Release);
     }
 }
+
+#[cfg(test)]
+pub(super) mod probe;

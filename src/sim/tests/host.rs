@@ -118,7 +118,7 @@ impl Host {
                         return Ok(bytes);
                     }
                 }
-                other => return Err(other),
+                other @ (In::Nak(_) | In::Stall) => return Err(other),
             }
         }
     }
