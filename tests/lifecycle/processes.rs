@@ -181,7 +181,7 @@ fn exec_inherits_no_descriptor() {
         let (owner, other) = (context.shared(&bench), context.shared(&bench));
         owner.begin().unwrap();
         let handle = other.handle;
-        let waiting = call(move || handle.begin()).is_blocked("SCardBeginTransaction");
+        let waiting = call(move || handle.begin()).must_wait("SCardBeginTransaction");
         assert!(!ours("self").is_empty(), "there is something to inherit");
         let mut program = Command::new("sleep").arg("30").stdin(Stdio::null()).spawn().unwrap();
         let inherited = ours(&program.id().to_string());

@@ -51,7 +51,7 @@ fn a_transaction_makes_it_a_reset_that_others_are_told_of() {
             scene.card.begin().unwrap();
         }
         let handle = scene.onlooker.handle;
-        let waiting = call(move || handle.begin()).is_blocked("SCardBeginTransaction");
+        let waiting = call(move || handle.begin()).must_wait("SCardBeginTransaction");
         assert_eq!(scene.leaver.release(), Ok(()));
         assert_eq!(waiting.end(), Err(ResetCard));
         assert_eq!(scene.bench.power(), (1, 1, 0), "one warm reset");
@@ -157,7 +157,7 @@ fn a_reader_that_is_gone_is_no_obstacle() {
 /// A call that waits in a context that is released ends, and leaves nothing behind that nobody could end.
 #[test]
 fn calls_that_wait_for_a_transaction_end_with_the_release() {
-    let calls: [fn(Handle) -> Outcome; 3] = [
+    let calls: [Body; 3] = [
         |card| card.begin(),
         |card| card.transmit(SELECT).map(drop),
         |card| card.status().map(drop),
@@ -166,7 +166,7 @@ fn calls_that_wait_for_a_transaction_end_with_the_release() {
         let scene = scene();
         scene.onlooker.begin().unwrap();
         let handle = scene.card.handle;
-        let waiting = call(move || body(handle)).is_blocked("the call");
+        let waiting = call(move || body(handle)).must_wait("the call");
         let context = scene.leaver.value;
         assert_eq!(at_once(move || release(context)), Ok(()));
         assert_eq!(waiting.end(), Err(InvalidHandle));
@@ -186,7 +186,7 @@ fn calls_that_wait_for_a_transaction_end_with_the_handle() {
     let scene = scene();
     scene.onlooker.begin().unwrap();
     let handle = scene.card.handle;
-    let waiting = call(move || handle.begin()).is_blocked("SCardBeginTransaction");
+    let waiting = call(move || handle.begin()).must_wait("SCardBeginTransaction");
     assert_eq!(at_once(move || handle.disconnect(LEAVE)), Ok(()));
     assert_eq!(waiting.end(), Err(InvalidHandle));
     assert_eq!(scene.onlooker.end(LEAVE), Ok(()));
@@ -198,7 +198,7 @@ fn a_connection_that_comes_about_after_the_release_is_let_go_of() {
     let scene = scene();
     scene.onlooker.begin().unwrap();
     let (value, name) = (scene.leaver.value, scene.bench.name.clone());
-    let waiting = call(move || connect(value, &name, SHARED, ANY).map(drop)).is_blocked("SCardConnect");
+    let waiting = call(move || connect(value, &name, SHARED, ANY).map(drop)).must_wait("SCardConnect");
     assert_eq!(at_once(move || release(value)), Ok(()));
     scene.onlooker.end(LEAVE).unwrap();
     assert_eq!(waiting.end(), Err(InvalidHandle));

@@ -82,7 +82,7 @@ fn no_call_starts_a_thread() {
         owner.begin().unwrap();
         assert_eq!(threads(), before);
         let handle = other.handle;
-        let waiting = call(move || handle.begin()).is_blocked("SCardBeginTransaction");
+        let waiting = call(move || handle.begin()).must_wait("SCardBeginTransaction");
         assert_eq!(threads(), before + 1, "the test's own");
         owner.end(RESET).unwrap();
         assert_eq!(waiting.end(), Err(ResetCard));

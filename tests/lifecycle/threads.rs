@@ -15,7 +15,7 @@ fn a_waiting_call_holds_up_no_context_not_even_its_own() {
     let (holder, bystander) = (owner.shared(&bench), waiting.shared(&elsewhere));
     holder.begin().unwrap();
     let (value, name) = (waiting.value, bench.name.clone());
-    let connecting = call(move || connect(value, &name, SHARED, ANY)).is_blocked("SCardConnect");
+    let connecting = call(move || connect(value, &name, SHARED, ANY)).must_wait("SCardConnect");
 
     let handle = bystander.handle;
     assert!(
@@ -35,7 +35,7 @@ fn a_waiting_call_holds_up_no_context_not_even_its_own() {
     let fresh = at_once(|| establish(SCARD_SCOPE_SYSTEM)).unwrap();
     assert_eq!(at_once(move || release(fresh)), Ok(()));
 
-    let connecting = connecting.is_blocked("SCardConnect, which SCardCancel does not end,");
+    let connecting = connecting.must_wait("SCardConnect, which SCardCancel does not end,");
     holder.end(LEAVE).unwrap();
     assert!(connecting.end().is_ok());
 }
@@ -50,10 +50,10 @@ fn the_owner_of_a_transaction_can_always_end_it() {
     let own = second.shared(&bench);
     holder.begin().unwrap();
     let (value, name) = (second.value, bench.name.clone());
-    let connecting = call(move || connect(value, &name, SHARED, ANY)).is_blocked("SCardConnect");
+    let connecting = call(move || connect(value, &name, SHARED, ANY)).must_wait("SCardConnect");
     let handle = own.handle;
-    let status = call(move || handle.status()).is_blocked("SCardStatus");
-    let same = call(move || handle.transmit(SELECT)).is_blocked("SCardTransmit on the same handle");
+    let status = call(move || handle.status()).must_wait("SCardStatus");
+    let same = call(move || handle.transmit(SELECT)).must_wait("SCardTransmit on the same handle");
     let owner = holder.handle;
     assert_eq!(at_once(move || owner.transmit(SELECT)), Ok(OK_SW.into()));
     assert_eq!(at_once(move || owner.end(LEAVE)), Ok(()));

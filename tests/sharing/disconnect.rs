@@ -131,7 +131,7 @@ fn what_touches_the_card_waits_for_others_transactions_and_leave_does_not() {
         let handle = leaver.handle;
         let leaving = call(move || handle.disconnect(disposition));
         let leaving = if blocks {
-            leaving.is_blocked("SCardDisconnect")
+            leaving.must_wait("SCardDisconnect")
         } else {
             leaving
         };

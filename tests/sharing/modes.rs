@@ -55,7 +55,7 @@ fn connecting_waits_for_the_end_of_a_transaction() {
         let owner = context.shared(&bench);
         owner.begin().unwrap();
         let (value, name) = (context.value, bench.name.clone());
-        let waiting = call(move || connect(value, &name, share, ANY)).is_blocked("SCardConnect");
+        let waiting = call(move || connect(value, &name, share, ANY)).must_wait("SCardConnect");
         owner.end(LEAVE).unwrap();
         assert_eq!(waiting.end().unwrap().active, T1, "mode {share}");
     }
@@ -68,7 +68,7 @@ fn connecting_exclusively_waits_for_the_transaction_and_then_fails() {
     let owner = context.shared(&bench);
     owner.begin().unwrap();
     let (value, name) = (context.value, bench.name.clone());
-    let waiting = call(move || connect(value, &name, EXCLUSIVE, ANY).map(drop)).is_blocked("SCardConnect");
+    let waiting = call(move || connect(value, &name, EXCLUSIVE, ANY).map(drop)).must_wait("SCardConnect");
     owner.end(LEAVE).unwrap();
     assert_eq!(waiting.end(), Err(SharingViolation));
 }
@@ -80,7 +80,7 @@ fn connecting_gets_the_card_when_the_owner_of_a_transaction_leaves() {
     owner.begin().unwrap();
     owner.begin().unwrap();
     let (value, name) = (context.value, bench.name.clone());
-    let waiting = call(move || connect(value, &name, EXCLUSIVE, ANY)).is_blocked("SCardConnect");
+    let waiting = call(move || connect(value, &name, EXCLUSIVE, ANY)).must_wait("SCardConnect");
     owner.disconnect(LEAVE).unwrap();
     assert_eq!(waiting.end().unwrap().transmit(SELECT), Ok(OK_SW.into()));
     assert_eq!(bench.power(), (1, 0, 0));
@@ -92,7 +92,7 @@ fn a_new_connection_finds_out_that_the_card_is_gone_when_it_waits_for_a_transact
     let owner = context.shared(&bench);
     owner.begin().unwrap();
     let (value, name) = (context.value, bench.name.clone());
-    let waiting = call(move || connect(value, &name, SHARED, ANY).map(drop)).is_blocked("SCardConnect");
+    let waiting = call(move || connect(value, &name, SHARED, ANY).map(drop)).must_wait("SCardConnect");
     bench.remove();
     assert_eq!(waiting.end(), Err(NoSmartcard), "the removal ended the transaction");
     assert_eq!(owner.status(), Err(RemovedCard));

@@ -10,16 +10,17 @@
     reason = "tests"
 )]
 
+#[path = "card_bench/calls.rs"]
+mod calls;
+
 use std::ffi::CString;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
-use std::process::Command;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::thread;
-use std::time::{Duration, Instant};
 
+#[allow(unused_imports, reason = "each test program uses a part")]
+pub use calls::*;
 pub use winscard::api::constants::*;
 use winscard::api::types::{DWORD, LONG, SCARD_IO_REQUEST, SCARDCONTEXT, SCARDHANDLE};
 use winscard::api::{card, context, io, readers};
@@ -30,6 +31,8 @@ pub use winscard::sim::wire::kind;
 pub use winscard::sim::{BuiltinCard, Config, Level, Protocols, Reader};
 
 pub type Outcome<T = ()> = Result<T, Error>;
+/// A call on a handle.
+pub type Body = fn(Handle) -> Outcome;
 
 pub const EXCLUSIVE: DWORD = SCARD_SHARE_EXCLUSIVE;
 pub const SHARED: DWORD = SCARD_SHARE_SHARED;
@@ -46,9 +49,6 @@ pub const EJECT: DWORD = SCARD_EJECT_CARD;
 /// State words of `SCardStatus`, lower half.
 pub const STATE_POWERED: DWORD = SCARD_PRESENT | SCARD_POWERED | SCARD_NEGOTIABLE;
 pub const STATE_MUTE: DWORD = SCARD_PRESENT | SCARD_SWALLOWED;
-
-/// Longer than any call that is going to return takes, on any machine.
-pub const LONG_ENOUGH: Duration = Duration::from_secs(20);
 
 /// SELECT MF without answer, answered with 9000.
 pub const SELECT: &[u8] = &[0x00, 0xA4, 0x00, 0x0C, 0x02, 0x3F, 0x00];
@@ -421,64 +421,4 @@ impl Handle {
         // SAFETY: a buffer of our own with its length.
         outcome(unsafe { io::SCardSetAttrib(self.0, id, value.as_ptr(), DWORD::try_from(value.len()).unwrap()) })
     }
-}
-
-/// A call in a thread of its own.
-#[derive(Debug)]
-pub struct Call<T> {
-    result: Receiver<(T, Instant)>,
-}
-
-/// Makes a call in a thread of its own.
-pub fn call<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> Call<T> {
-    let (sender, result) = channel();
-    thread::spawn(move || {
-        let value = body();
-        let _nobody_listens = sender.send((value, Instant::now()));
-    });
-    Call { result }
-}
-
-impl<T> Call<T> {
-    /// Lets it begin, and asserts that it has not returned after a while.
-    pub fn is_blocked(self, what: &str) -> Self {
-        let early = self.result.recv_timeout(Duration::from_millis(80));
-        assert!(matches!(early, Err(RecvTimeoutError::Timeout)), "{what} waits");
-        self
-    }
-
-    /// What it returns; it must return.
-    pub fn end(self) -> T {
-        self.end_at().0
-    }
-
-    /// Also when.
-    pub fn end_at(self) -> (T, Instant) {
-        self.result.recv_timeout(LONG_ENOUGH).expect("the call returns")
-    }
-}
-
-/// What a call returns that must return without waiting for anybody.
-pub fn at_once<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> T {
-    call(body).end()
-}
-
-/// Runs a test body alone in a process of its own, with these variables set. `test` is the test's full name.
-pub fn in_child(test: &str, variables: &[(&str, &str)], body: impl FnOnce()) {
-    const MARK: &str = "CARD_BENCH_CHILD";
-    if std::env::var_os(MARK).is_some_and(|value| value == test) {
-        return body();
-    }
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command
-        .args([test, "--exact", "--nocapture", "--test-threads=1"])
-        .env(MARK, test)
-        .env_remove("WINSCARD_SIM");
-    let output = command.envs(variables.iter().copied()).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && text.contains("1 passed"),
-        "{test} in a process of its own: {text}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
 }

@@ -35,7 +35,7 @@ fn control_attributes_and_end_say_so_at_once() {
 
 #[test]
 fn begin_transmit_status_and_reconnect_wait() {
-    let calls: [(&str, fn(Handle) -> Outcome); 6] = [
+    let calls: [(&str, Body); 6] = [
         ("SCardBeginTransaction", |card| card.begin()),
         ("SCardTransmit", |card| card.transmit(SELECT).map(drop)),
         ("SCardTransmit, wrong protocol", |card| {
@@ -55,7 +55,7 @@ fn begin_transmit_status_and_reconnect_wait() {
     for (what, body) in calls {
         let (bench, _context, owner, other) = owner_and_other();
         let handle = other.handle;
-        let waiting = call(move || body(handle)).is_blocked(what);
+        let waiting = call(move || body(handle)).must_wait(what);
         assert_eq!(owner.transmit(SELECT), Ok(OK_SW.into()), "the owner goes on meanwhile");
         assert_eq!(bench.power(), (1, 0, 0));
         owner.end(LEAVE).unwrap();
@@ -78,8 +78,8 @@ fn with_something_to_acknowledge_status_and_transmit_wait_and_begin_does_not() {
         Err(SharingViolation)
     );
     assert_eq!(at_once(move || card.end(LEAVE)), Err(ResetCard));
-    let status = call(move || card.status()).is_blocked("SCardStatus");
-    let transmit = call(move || card.transmit(SELECT)).is_blocked("SCardTransmit");
+    let status = call(move || card.status()).must_wait("SCardStatus");
+    let transmit = call(move || card.transmit(SELECT)).must_wait("SCardTransmit");
     owner.acknowledge();
     owner.end(LEAVE).unwrap();
     assert_eq!((status.end(), transmit.end()), (Err(ResetCard), Err(ResetCard)));
@@ -119,9 +119,9 @@ fn no_blocking_by_environment() {
                 Err(SharingViolation)
             );
             assert_eq!(bench.power(), (1, 0, 0), "no reset");
-            let begin = call(move || card.begin()).is_blocked("SCardBeginTransaction");
+            let begin = call(move || card.begin()).must_wait("SCardBeginTransaction");
             let (value, name) = (context.value, bench.name.clone());
-            let connecting = call(move || connect(value, &name, DIRECT, 0).map(drop)).is_blocked("SCardConnect");
+            let connecting = call(move || connect(value, &name, DIRECT, 0).map(drop)).must_wait("SCardConnect");
             let third = Context::new();
             owner.end(LEAVE).unwrap();
             assert_eq!(begin.end(), Ok(()));

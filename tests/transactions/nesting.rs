@@ -132,7 +132,7 @@ fn releasing_another_context_frees_nothing() {
     bystander.disconnect(LEAVE).unwrap();
     first.release().unwrap();
     let handle = waiter.handle;
-    let waiting = call(move || handle.begin()).is_blocked("SCardBeginTransaction");
+    let waiting = call(move || handle.begin()).must_wait("SCardBeginTransaction");
     owner.end(LEAVE).unwrap();
     assert_eq!(waiting.end(), Ok(()));
     assert_eq!(bench.power(), (1, 0, 0));

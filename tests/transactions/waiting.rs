@@ -24,7 +24,7 @@ impl Wait {
         owner.begin().unwrap();
         owner.begin().unwrap();
         let handle = waiter.handle;
-        let begin = call(move || handle.begin()).is_blocked("SCardBeginTransaction");
+        let begin = call(move || handle.begin()).must_wait("SCardBeginTransaction");
         Self {
             bench,
             context,
@@ -131,13 +131,13 @@ fn a_removal_wakes_every_waiting_call() {
 impl Context {
     fn shared_while_taken(&self, wait: &Wait) -> Call<Outcome> {
         let (value, name) = (self.value, wait.bench.name.clone());
-        call(move || connect(value, &name, SHARED, ANY).map(drop)).is_blocked("SCardConnect")
+        call(move || connect(value, &name, SHARED, ANY).map(drop)).must_wait("SCardConnect")
     }
 }
 
 #[test]
 fn an_unplugged_reader_wakes_with_each_calls_own_code() {
-    let calls: [(fn(Handle) -> Outcome, Error); 5] = [
+    let calls: [(Body, Error); 5] = [
         (|card| card.begin(), InvalidValue),
         (|card| card.transmit(SELECT).map(drop), InvalidValue),
         (|card| card.reconnect(SHARED, ANY, LEAVE).map(drop), InvalidValue),
@@ -154,11 +154,11 @@ fn an_unplugged_reader_wakes_with_each_calls_own_code() {
         .zip(&cards)
         .map(|((body, _), card)| {
             let (body, handle) = (*body, card.handle);
-            call(move || body(handle)).is_blocked("the call")
+            call(move || body(handle)).must_wait("the call")
         })
         .collect();
     let (value, name) = (context.value, bench.name.clone());
-    let connecting = call(move || connect(value, &name, SHARED, ANY).map(drop)).is_blocked("SCardConnect");
+    let connecting = call(move || connect(value, &name, SHARED, ANY).map(drop)).must_wait("SCardConnect");
     bench.reader.unplug();
     for (waiting, (_, expected)) in waiting.into_iter().zip(calls) {
         assert_eq!(waiting.end(), Err(expected));
@@ -176,7 +176,7 @@ fn a_wait_survives_what_does_not_concern_it() {
         passing.release().unwrap();
     }
     wait.owner.end(LEAVE).unwrap();
-    let begin = wait.begin.is_blocked("SCardBeginTransaction, at depth one,");
+    let begin = wait.begin.must_wait("SCardBeginTransaction, at depth one,");
     wait.owner.end(LEAVE).unwrap();
     assert_eq!(begin.end(), Ok(()));
 }
@@ -248,13 +248,13 @@ fn a_removal_wakes_whoever_waits_for_that_slot() {
             let waiter = context.connect(&name, SHARED, ANY).unwrap();
             owner.begin().unwrap();
             owners.push(owner);
-            waiting.push(call(move || waiter.begin()).is_blocked("SCardBeginTransaction"));
+            waiting.push(call(move || waiter.begin()).must_wait("SCardBeginTransaction"));
         }
         assert!(bench.reader.remove(removed).is_some());
         let woken = waiting.remove(usize::from(removed));
         let other = waiting.remove(0);
         assert_eq!(woken.end(), Err(RemovedCard), "slot {removed}");
-        let other = other.is_blocked("SCardBeginTransaction on the other slot");
+        let other = other.must_wait("SCardBeginTransaction on the other slot");
         drop(owners);
         assert_eq!(other.end(), Ok(()));
     }

@@ -198,15 +198,16 @@ fn buffers_may_overlap() {
         memory[send_at..send_at + command.len()].copy_from_slice(&command);
         let base = memory.as_mut_ptr();
         let mut len: DWORD = 258;
+        let (send, receive) = (base.wrapping_add(send_at), base.wrapping_add(receive_at));
         // SAFETY: both ranges lie within `memory`, which nobody else uses.
         let code = unsafe {
             SCardTransmit(
                 card.handle.0,
                 &raw const g_rgSCardT1Pci,
-                base.add(send_at),
+                send,
                 DWORD::try_from(command.len()).unwrap(),
                 ptr::null_mut(),
-                base.add(receive_at),
+                receive,
                 &raw mut len,
             )
         };

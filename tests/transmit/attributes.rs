@@ -152,10 +152,8 @@ fn allocation() {
     let value = unsafe { std::slice::from_raw_parts(memory, usize::try_from(len).unwrap()) };
     assert_eq!(value, format!("{}\0", bench.name).as_bytes());
     // SAFETY: allocated by the call, and not used any more.
-    assert_eq!(
-        outcome(unsafe { SCardFreeMemory(context.value, memory.cast::<c_void>()) }),
-        Ok(())
-    );
+    let code = unsafe { SCardFreeMemory(context.value, memory.cast::<c_void>()) };
+    assert_eq!(outcome(code), Ok(()));
 
     len = SCARD_AUTOALLOCATE;
     assert_eq!(
