@@ -5,6 +5,7 @@ mod reconnect;
 mod transaction;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
@@ -117,6 +118,8 @@ pub struct Card {
     /// This handle's number in the record, alive while its byte is locked.
     token: u32,
     standing: Mutex<Standing>,
+    /// Disconnected: calls of other threads that are still inside must not act for it any more.
+    left: AtomicBool,
 }
 
 impl Card {
@@ -148,6 +151,7 @@ impl Card {
             link,
             token,
             standing,
+            left: AtomicBool::new(false),
         };
         let handle = CARDS.insert(Arc::new(card))?;
         Ok((handle, active))
@@ -237,7 +241,18 @@ impl Card {
 
     /// Begins a turn of this handle, with its standing; the reader's absence becomes `gone`.
     fn turn(&self, gone: Error) -> Result<Turn<'_>> {
-        self.link.turn(self.reader.slot).map_err(|Gone| gone)
+        let turn = self.link.turn(self.reader.slot).map_err(|Gone| gone)?;
+        self.check_connected()?;
+        Ok(turn)
+    }
+
+    /// Within a turn: whether another thread has disconnected this handle since it was looked up.
+    fn check_connected(&self) -> Result<()> {
+        if self.left.load(Ordering::Acquire) {
+            Err(Error::InvalidHandle)
+        } else {
+            Ok(())
+        }
     }
 
     /// Whether somebody else's transaction is in the way.
@@ -261,12 +276,14 @@ impl Card {
         blocking: bool,
         mut attempt: impl FnMut(&mut Turn<'_>) -> Result<Attempt<T>>,
     ) -> Result<T> {
-        self.link
-            .until_free(self.reader.slot, gone, |turn| match attempt(turn)? {
+        self.link.until_free(self.reader.slot, gone, |turn| {
+            self.check_connected()?;
+            match attempt(turn)? {
                 Attempt::Busy if !blocking => Err(Error::SharingViolation),
                 Attempt::Busy => Ok(Attempt::Busy),
                 Attempt::Done(value) => Ok(Attempt::Done(value)),
-            })
+            }
+        })
     }
 
     /// `SCardStatus`: waits for others' transactions.

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use super::port::{Port, access};
 use super::registry::Reader;
-use super::sense::{HANDOVER_IDLE_MS, POLL_INTERVAL_MS};
 use super::turn::Turn;
-use crate::arbiter::locks::{Byte, LockFile, Mode};
+use super::watch::Watch;
+use crate::arbiter::locks::LockFile;
 use crate::arbiter::wait::{Ear, entry, poll};
 use crate::error::{Error, Result};
 
@@ -90,139 +90,65 @@ impl Link {
         gone: Error,
         mut attempt: impl FnMut(&mut Turn<'_>) -> Result<Attempt<T>>,
     ) -> Result<T> {
-        let mut waiting: Option<Waiting<'_>> = None;
-        let mut woken = Woken::Told;
+        let mut waiting: Option<Waiting> = None;
         loop {
             {
                 let mut turn = self.turn(slot).map_err(|Gone| gone)?;
-                if woken.is_reason_to_look(&turn)
-                    && let Attempt::Done(value) = attempt(&mut turn)?
-                {
+                if let Some(waiting) = &waiting {
+                    waiting.look(&mut turn);
+                }
+                if let Attempt::Done(value) = attempt(&mut turn)? {
                     return Ok(value);
                 }
             }
             match &mut waiting {
                 // Looked at once more before the first sleep: what ended in between made no sound for us.
-                None => waiting = Some(Waiting::on(self)?),
-                Some(waiting) => woken = waiting.sleep()?,
+                None => waiting = Some(Waiting::on(&self.port)?),
+                Some(waiting) => waiting.sleep()?,
             }
         }
     }
 }
 
-/// What ended a sleep.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Woken {
-    /// Somebody rang the bell or left.
-    Told,
-    /// The reader reported something, or another process took it.
-    Reader,
-    /// It is time to ask the reader.
-    Time,
-}
-
-impl Woken {
-    /// Whether to try again. The reader is left to a process that uses it: it finds out by itself what there is to find
-    /// out, and would have to take the reader back after each of our looks.
-    fn is_reason_to_look(self, turn: &Turn<'_>) -> bool {
-        match self {
-            Self::Told => true,
-            Self::Reader => turn.port().is_claimed(),
-            Self::Time => !turn.is_busy_elsewhere(),
-        }
-    }
-}
-
-/// Sleeping until something changes: somebody says so, or the reader does. The one that waits watches here too, or a card
-/// pulled out of the hands of an idle transaction would not end it.
-struct Waiting<'a> {
-    link: &'a Link,
+/// Sleeping until something changes.
+struct Waiting {
     ear: Ear,
-    _heard_by: LockFile,
+    watch: Watch,
     retries: u32,
-    /// Whether the watcher's lock is ours.
-    watches: bool,
 }
 
-impl<'a> Waiting<'a> {
-    fn on(link: &'a Link) -> Result<Self> {
-        let result = (|| {
-            let interface = link.port.interface();
-            let ear = Ear::new()?;
-            ear.add_record(link.port.store().path())?;
-            ear.add_node(&interface.node)?;
-            // Read-only: closing it makes no sound on the node.
-            let heard_by = LockFile::open_quiet(&interface.node, interface.node_id, interface.number)?;
-            heard_by.try_lock(Byte::Waiting, Mode::Shared)?;
-            Ok(Self {
-                link,
-                ear,
-                _heard_by: heard_by,
-                retries: 0,
-                watches: false,
-            })
-        })();
-        result.map_err(|error: std::io::Error| {
+impl Waiting {
+    fn on(port: &Arc<Port>) -> Result<Self> {
+        let begun = Ear::new().and_then(|ear| Ok((Watch::begin(port, &ear)?, ear)));
+        let (watch, ear) = begun.map_err(|error| {
             log::error!("cannot wait for another user of the card: {error}");
             Error::SharingViolation
-        })
+        })?;
+        Ok(Self { ear, watch, retries: 0 })
     }
 
-    fn sleep(&mut self) -> Result<Woken> {
-        let port = &self.link.port;
-        let mut fds = vec![entry(self.ear.fd(), libc::POLLIN)];
-        if port.has_interrupt() && port.is_claimed() {
-            let source = port.transport().interrupt_wait();
-            fds.push(entry(source.fd, source.events));
+    /// Whoever waits watches: a transaction also ends by the card's removal, which its owner may not notice for long.
+    fn look(&self, turn: &mut Turn<'_>) {
+        if self.watch.is_watcher()
+            && !turn.is_busy_elsewhere()
+            && let Err(error) = turn.refresh()
+        {
+            log::debug!("while waiting for another user of the card: {error}");
         }
-        let retrying = self.retries > 0;
-        let time = if retrying {
-            // A node's closing is heard just before its locks are freed: look again a few times, ever later.
-            Some(Duration::from_millis(1 << (6 - self.retries)))
-        } else {
-            self.next_look()
-        };
-        let deadline = time.map(|time| Instant::now() + time);
-        poll(&mut fds, deadline).map_err(|_| Error::NoMemory)?;
+    }
+
+    fn sleep(&mut self) -> Result<()> {
+        // A node's closing is heard just before its locks are freed: look again a few times, ever later.
+        let retry = (self.retries > 0).then(|| Duration::from_millis(1 << (6 - self.retries)));
+        let wake = retry.into_iter().chain(self.watch.next_look()).min();
+        let mut fds = vec![entry(self.ear.fd(), libc::POLLIN)];
+        fds.extend(self.watch.interrupt());
+        poll(&mut fds, wake.map(|time| Instant::now() + time)).map_err(|_| Error::NoMemory)?;
         self.retries = self.retries.saturating_sub(1);
-        let heard = self.ear.listen();
-        if heard.closed {
+        if self.ear.listen().closed {
             self.retries = 6;
         }
-        if heard.any() || retrying {
-            return Ok(Woken::Told);
-        }
-        if fds.iter().skip(1).any(|fd| fd.revents != 0) {
-            return Ok(Woken::Reader);
-        }
-        self.take_watch();
-        Ok(Woken::Time)
-    }
-
-    /// When to ask the reader though nothing was heard: never while it reports to this process or another one watches it.
-    fn next_look(&self) -> Option<Duration> {
-        let port = &self.link.port;
-        if port.is_claimed() {
-            return (!port.has_interrupt()).then_some(Duration::from_millis(POLL_INTERVAL_MS));
-        }
-        let watched = !matches!(self.link.locks.probe(Byte::Watcher), Ok(None));
-        (!watched).then_some(Duration::from_millis(HANDOVER_IDLE_MS))
-    }
-
-    /// Becomes the watcher if nobody is. Only after a while, so that short waits do without.
-    fn take_watch(&mut self) {
-        if !self.watches {
-            self.watches = matches!(self.link.locks.try_lock(Byte::Watcher, Mode::Exclusive), Ok(true));
-        }
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        if self.watches {
-            self.link.locks.unlock(Byte::Watcher);
-            // For one of those still waiting to take it over.
-            self.link.port.store().ring();
-        }
+        self.watch.take_over();
+        Ok(())
     }
 }

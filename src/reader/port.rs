@@ -19,6 +19,7 @@ use crate::ccid::interrupt::{Notification, notifications};
 use crate::clock::Moment;
 use crate::error::{Error, Result};
 use crate::fork::PerProcess;
+use crate::sim;
 use crate::usb::{self, Interface, Interrupt, Transport};
 
 /// An interface as this process uses it.
@@ -141,6 +142,8 @@ impl Port {
             return Ok(Arc::clone(store));
         }
         let store = open()?;
+        let plugged: Vec<Key> = sim::interfaces().iter().map(Key::of).collect();
+        simulated.retain(|key, _| plugged.contains(key));
         simulated.insert(key, Arc::clone(&store));
         Ok(store)
     }

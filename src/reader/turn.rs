@@ -100,17 +100,21 @@ impl<'a> Turn<'a> {
             changed: self.hints.changed | hints.changed,
             emptied: self.hints.emptied | hints.emptied,
         };
-        self.doubt_others(hints);
+        // Whoever waits for another slot may not have heard what was collected here.
+        self.bell |= self.doubt_others(hints);
     }
 
-    /// Has other slots of the interface asked for their status at their next turn.
-    pub(super) fn doubt_others(&mut self, hints: Hints) {
+    /// Has other slots of the interface asked for their status at their next turn; whether there are any.
+    pub(super) fn doubt_others(&self, hints: Hints) -> bool {
+        let mut any = false;
         for slot in (0..self.port().slots()).filter(|slot| *slot != self.slot && hints.concern(*slot)) {
             if let (_, Some(mut entry)) = self.port().store().read(slot) {
-                self.bell |= doubt(&mut entry, hints, slot);
+                doubt(&mut entry, hints, slot);
                 self.port().store().write_slot(slot, &entry);
+                any = true;
             }
         }
+        any
     }
 
     /// The port.
