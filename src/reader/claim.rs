@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::port::Hints;
 use super::turn::Turn;
 use crate::arbiter::locks::Byte;
 use crate::arbiter::record::CardState;
@@ -54,7 +55,10 @@ impl Turn<'_> {
             unfinished = engine.take_met_foreign_command() && !first;
         }
         self.card.last_poll_ms = 0;
-        self.doubt_others(u32::MAX);
+        self.doubt_others(Hints {
+            changed: u32::MAX,
+            emptied: 0,
+        });
         self.repair_exchange(unfinished);
         Ok(())
     }

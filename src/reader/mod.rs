@@ -16,3 +16,4 @@ pub(crate) mod registry;
 pub(crate) mod sense;
 pub(crate) mod status;
 pub(crate) mod turn;
+pub(crate) mod watch;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::{Mutex, MutexGuard};
 
-use super::registry::{self, Reader};
+use super::registry::Reader;
 use crate::arbiter::locks::{Byte, LockFile, Mode};
 use crate::arbiter::record::MAX_SLOTS;
 use crate::arbiter::store::{Key, Store};
@@ -19,6 +19,7 @@ use crate::ccid::interrupt::{Notification, notifications};
 use crate::clock::Moment;
 use crate::error::{Error, Result};
 use crate::fork::PerProcess;
+use crate::sim;
 use crate::usb::{self, Interface, Interrupt, Transport};
 
 /// An interface as this process uses it.
@@ -44,6 +45,22 @@ pub(crate) struct Hints {
     pub(crate) changed: u32,
     /// Bit n: slot n was empty at some time since the last look.
     pub(crate) emptied: u32,
+}
+
+impl Hints {
+    /// Whether anything was said of a slot.
+    pub(crate) fn concern(self, slot: u8) -> bool {
+        (self.changed | self.emptied) & bit(slot) != 0
+    }
+
+    /// Whether a slot was empty meanwhile.
+    pub(crate) fn has_emptied(self, slot: u8) -> bool {
+        self.emptied & bit(slot) != 0
+    }
+}
+
+fn bit(slot: u8) -> u32 {
+    1_u32.checked_shl(slot.into()).unwrap_or(0)
 }
 
 #[derive(Debug, Default)]
@@ -124,9 +141,9 @@ impl Port {
         if let Some(store) = simulated.get(&key) {
             return Ok(Arc::clone(store));
         }
-        let present = registry::readers();
-        simulated.retain(|key, _| present.has(key));
         let store = open()?;
+        let plugged: Vec<Key> = sim::interfaces().iter().map(Key::of).collect();
+        simulated.retain(|key, _| plugged.contains(key));
         simulated.insert(key, Arc::clone(&store));
         Ok(store)
     }
@@ -268,7 +285,7 @@ pub(crate) fn access(reader: &Reader, error: &io::Error) -> Error {
         reader.interface.node.display()
     );
     match error.raw_os_error() {
-        Some(libc::ENODEV | libc::ENXIO) => Error::ReaderUnavailable,
+        Some(libc::ENODEV | libc::ENXIO | libc::ENOENT) => Error::ReaderUnavailable,
         Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM) => Error::NoMemory,
         _ => Error::NoAccess,
     }

@@ -119,19 +119,16 @@ impl<'a> Turn<'a> {
             changed: self.hints.changed | hints.changed,
             emptied: self.hints.emptied | hints.emptied,
         };
-        let others = (hints.changed | hints.emptied) & !(1_u32.checked_shl(self.slot.into()).unwrap_or(0));
         // Whoever waits for another slot may not have heard what was collected here.
-        self.bell |= self.doubt_others(others);
+        self.bell |= self.doubt_others(hints);
     }
 
     /// Has other slots of the interface asked for their status at their next turn; whether there are any.
-    pub(super) fn doubt_others(&self, which: u32) -> bool {
+    pub(super) fn doubt_others(&self, hints: Hints) -> bool {
         let mut any = false;
-        for slot in (0..self.port().slots())
-            .filter(|s| *s != self.slot && which & 1_u32.checked_shl((*s).into()).unwrap_or(0) != 0)
-        {
+        for slot in (0..self.port().slots()).filter(|slot| *slot != self.slot && hints.concern(*slot)) {
             if let (_, Some(mut entry)) = self.port().store().read(slot) {
-                entry.last_poll_ms = 0;
+                doubt(&mut entry, hints, slot);
                 self.port().store().write_slot(slot, &entry);
                 any = true;
             }
@@ -287,6 +284,10 @@ impl Drop for Turn<'_> {
             };
             store.write_header(&header);
         } else {
+            // The reader says it once only, and this turn did not ask.
+            if self.hints.concern(self.slot) {
+                self.bell |= doubt(&mut self.card, self.hints, self.slot);
+            }
             if self.header != self.header_written {
                 store.write_header(&self.header);
             }
@@ -308,4 +309,15 @@ impl Drop for Turn<'_> {
             store.ring();
         }
     }
+}
+
+/// Notes what the reader said of a slot that is not asked now; whether that is a change. A card that was taken out has
+/// left even if there is one again when the slot is asked.
+fn doubt(card: &mut Slot, hints: Hints, slot: u8) -> bool {
+    card.last_poll_ms = 0;
+    let left = hints.has_emptied(slot) && card.state.is_present();
+    if left {
+        card.note_removal();
+    }
+    left
 }
