@@ -346,10 +346,7 @@ const TABLE: &[Row] = &[
     row(
         0x046A,
         0x00A1,
-        &[
-            Fix::PinModifyMessages(ModifyMessages::NeverNone),
-            Fix::PinLimits(0, 32),
-        ],
+        &[Fix::PinModifyMessages(ModifyMessages::NeverNone), Fix::PinLimits(0, 32)],
         "refuses modification without messages (libccid)",
     ),
     row(0x076B, 0x3821, &[Fix::PinLimits(1, 31)], PIN_SIZE),

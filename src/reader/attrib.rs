@@ -200,7 +200,9 @@ mod tests {
 
     /// F, D, N, W, IFSC, IFSD, BWT, CWT, EBC.
     fn values(parameters: &LinkParameters) -> Vec<Option<u32>> {
-        (0x203..=0x20B).map(|tag| parameters.attribute(0x0008_0000 + tag)).collect()
+        (0x203..=0x20B)
+            .map(|tag| parameters.attribute(0x0008_0000 + tag))
+            .collect()
     }
 
     /// TA1 95, TC1 3; T=1 with IFSC 128, BWI 4, CWI 5, CRC.

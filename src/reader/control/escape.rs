@@ -49,10 +49,7 @@ pub(super) fn reader_direct(turn: &mut Turn<'_>, input: &[u8]) -> Result<Vec<u8>
     // CLA 20, INS of INFO, SELECT APPLICATION, APPLICATION ACTIVE, DATA CONFIRMATION, PROCESS AUTHENTICATION TOKEN,
     // P1, P2, first byte of an extended length field. Nothing else is to get around the leave for Escapes.
     if !matches!(input, [0x20, 0x70..=0x74, 0, 0, 0, ..]) {
-        log::info!(
-            "{}: not a Secoder command",
-            turn.port().interface().node.display()
-        );
+        log::info!("{}: not a Secoder command", turn.port().interface().node.display());
         return Err(Error::NotTransacted);
     }
     send(turn, input, USER_TIME)

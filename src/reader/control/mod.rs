@@ -43,9 +43,7 @@ impl Request {
             _ if GET_FEATURE_REQUEST.contains(&code) => Some(Self::Features),
             ESCAPE => Some(Self::Escape),
             USB_PATH => Some(Self::UsbPath),
-            _ => (0..=u8::MAX)
-                .find(|tag| feature_code(*tag) == code)
-                .map(Self::Feature),
+            _ => (0..=u8::MAX).find(|tag| feature_code(*tag) == code).map(Self::Feature),
         }
     }
 }

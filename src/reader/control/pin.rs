@@ -81,10 +81,7 @@ fn confirm_card(turn: &mut Turn<'_>) -> Result<()> {
 fn blocks(turn: &Turn<'_>) -> Result<Option<Box<dyn PinBlocks>>> {
     const T1: u8 = 2;
     if turn.port().engine().level() == ExchangeLevel::Tpdu && turn.card.protocol == T1 {
-        log::error!(
-            "{}: PIN entry over T=1 blocks",
-            turn.port().interface().node.display()
-        );
+        log::error!("{}: PIN entry over T=1 blocks", turn.port().interface().node.display());
         return Err(Error::UnsupportedFeature);
     }
     Ok(None)
