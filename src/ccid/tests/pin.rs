@@ -12,9 +12,7 @@ const BARE_APDU: &[u8] = b"\x00\x20\x00\x01";
 const CHANGE_APDU: &[u8] = b"\x00\x24\x00\x01\x10\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF";
 
 fn verify_structure(apdu: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![
-        30, 20, 0x82, 0x08, 0x04, 8, 4, 2, 1, 0x09, 0x04, 5, 0xA1, 0xA2, 0xA3,
-    ];
+    let mut bytes = vec![30, 20, 0x82, 0x08, 0x04, 8, 4, 2, 1, 0x09, 0x04, 5, 0xA1, 0xA2, 0xA3];
     bytes.extend(u32::try_from(apdu.len()).unwrap().to_le_bytes());
     bytes.extend(apdu);
     bytes
