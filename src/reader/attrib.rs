@@ -187,7 +187,7 @@ fn text(value: Option<&str>) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
     use super::*;
 
     fn parameters(atr: &[u8], features: u8, protocol: Option<Protocol>) -> LinkParameters {
