@@ -15,10 +15,6 @@ use std::time::Duration;
 /// Escape of the readers with that quirk: the PIN that follows is appended to the command as it is.
 const ANNOUNCE_BARE_PIN: &[u8] = &[0x80, 0x02, 0x00];
 
-/// `bPINOperation`: send the last I-block again.
-// CCID 1.1 §6.1.11
-const RESEND_BLOCK: &[u8] = &[0x05];
-
 /// Messages in one operation after the first.
 const MAX_STEPS: u32 = 256;
 
@@ -26,34 +22,40 @@ const MAX_STEPS: u32 = 256;
 const MAX_INF_LEN: usize = 254;
 
 /// T=1 as PIN entry needs it at TPDU level: the reader puts the PIN into a block that the host has numbered, so the
-/// host never has that block and cannot send it again by itself.
+/// host never has that block and cannot send it again.
 pub trait PinBlocks {
-    /// NAD and PCB of an unchained I-block, which counts as sent from now on.
-    fn open(&mut self) -> [u8; 2];
+    /// NAD, PCB and LEN of an unchained I-block with `len` bytes.
+    fn prologue(&self, len: usize) -> [u8; 3];
 
-    /// The block opened last did not go to the card.
-    fn withdraw(&mut self);
+    /// Takes a block from the card, or `None` if what came was damaged on the way, and says what to do now.
+    fn step(&mut self, came: Option<&[u8]>) -> PinStep;
 
-    /// Takes a block from the card, or nothing if what came was damaged on the way, and says what to do now.
-    fn take(&mut self, block: &[u8]) -> PinStep;
+    /// The block to send after [`PinStep::Send`]: an R-block or an S-block, never the command.
+    fn block(&self) -> &[u8];
 }
 
 /// What to do after a block from the card.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PinStep {
-    /// This is the card's response.
-    Done(Vec<u8>),
-    /// Send this block: R-blocks and S-blocks, never the command.
+    /// Send [`PinBlocks::block`].
     Send {
-        /// The whole block.
-        block: Vec<u8>,
         /// `bBWI`: multiplier of the waiting time, 0 for none.
-        block_waiting: u8,
+        waiting: u8,
     },
-    /// The card wants the I-block with the PIN once more.
-    Resend,
+    /// The response is complete, and has this length; it is where T=1 has put it.
+    Done(usize),
     /// T=1 has failed; the text says how.
     Failed(&'static str),
+}
+
+/// How a PIN operation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PinOutcome {
+    /// Nothing went to the card: cancelled, too late, not a PIN. With T=1 the block was not used, and its sequence number
+    /// is free.
+    Reader(StatusWord),
+    /// The card's response has this length.
+    Card(usize),
 }
 
 /// What the reader said.
@@ -77,9 +79,9 @@ impl Engine {
         }
     }
 
-    /// Has the user enter a PIN at the reader, which sends it to the card in `operation`'s template. Returns the length of
-    /// the card's response, of which as much as fits is in `response`; 6401 if the user cancelled, 6400 if he let the
-    /// time pass. `blocks` is T=1 for a card that talks it at TPDU level, else `None`.
+    /// Has the user enter a PIN at the reader, which sends it to the card in `operation`'s template. As much of the
+    /// card's response as fits goes to `response`. `blocks` is T=1 for a card that talks it at TPDU level, which then has
+    /// the response instead; else `None`.
     ///
     /// # Errors
     /// [`Error::LevelUnsupported`] and [`Error::CommandTooLong`] before anything is sent, else of the transfer or as the
@@ -91,7 +93,7 @@ impl Engine {
         mut operation: PinOperation<'_>,
         blocks: Option<&mut dyn PinBlocks>,
         response: &mut [u8],
-    ) -> Result<usize> {
+    ) -> Result<PinOutcome> {
         if self.pin_support() & operation.purpose().support_bit() == 0 {
             return Err(Error::LevelUnsupported("PIN entry, which this reader lacks or leaks"));
         }
@@ -112,7 +114,7 @@ impl Engine {
         }
         match blocks {
             None => self.secure_plain(transport, slot, &operation, response),
-            Some(blocks) => self.secure_blocks(transport, slot, operation, blocks, response),
+            Some(blocks) => self.secure_blocks(transport, slot, operation, blocks),
         }
     }
 
@@ -142,7 +144,7 @@ impl Engine {
         slot: u8,
         operation: &PinOperation<'_>,
         response: &mut [u8],
-    ) -> Result<usize> {
+    ) -> Result<PinOutcome> {
         let data = operation.encode();
         let deadline = Moment::now() + self.timeouts.total;
         let mut outcome = self.secure_send(transport, slot, &data, operation.time())?;
@@ -150,7 +152,7 @@ impl Engine {
         for _ in 0..MAX_STEPS {
             let answer = match outcome {
                 Outcome::Data(answer) => answer,
-                Outcome::Word(word) => return Ok(copy_at(response, 0, &word.bytes())),
+                Outcome::Word(word) => return Ok(PinOutcome::Reader(word)),
                 Outcome::Damaged => return Err(Error::Slot(SlotError::Parity)),
             };
             total += copy_at(response, total, self.data(&answer));
@@ -158,7 +160,7 @@ impl Engine {
             if !matches!(answer.header.specific, chain::BEGINS | chain::CONTINUES) {
                 return match total {
                     0 | 1 => Err(Error::Protocol("a response without status word")),
-                    _ => Ok(total),
+                    _ => Ok(PinOutcome::Card(total)),
                 };
             }
             if Moment::now() > deadline {
@@ -210,54 +212,41 @@ impl Engine {
         slot: u8,
         mut operation: PinOperation<'_>,
         blocks: &mut dyn PinBlocks,
-        response: &mut [u8],
-    ) -> Result<usize> {
-        let [nad, pcb] = blocks.open();
-        let len = u8::try_from(operation.template().len()).unwrap_or(u8::MAX);
-        operation.set_prologue([nad, pcb, len]);
+    ) -> Result<PinOutcome> {
+        operation.set_prologue(blocks.prologue(operation.template().len()));
         let data = operation.encode();
-        self.check_length(data.as_slice().len())
-            .inspect_err(|_| blocks.withdraw())?;
+        self.check_length(data.as_slice().len())?;
         let wait = operation.time();
         let deadline = Moment::now() + self.timeouts.total;
-        let mut outcome = self
-            .secure_message(transport, slot, secure(chain::WHOLE), data.as_slice(), wait)
-            .inspect_err(|_| blocks.withdraw())?;
-        // Two bytes are no block but a status word of the reader: cancelled, too late, PINs differ, length.
-        let word = match &outcome {
-            Outcome::Word(word) => Some(word.bytes()),
-            Outcome::Data(answer) => self.data(answer).try_into().ok(),
-            Outcome::Damaged => None,
-        };
-        if let Some(word) = word {
-            blocks.withdraw();
-            return Ok(copy_at(response, 0, &word));
+        let mut outcome = self.secure_message(transport, slot, secure(chain::WHOLE), data.as_slice(), wait)?;
+        // Two bytes are no block but a status word of the reader: PINs that differ, or of the wrong length.
+        if let Outcome::Data(answer) = &outcome {
+            if let Some((&[], word)) = StatusWord::split(self.data(answer)) {
+                return Ok(PinOutcome::Reader(word));
+            }
         }
         for _ in 0..MAX_STEPS {
             let step = match &outcome {
-                Outcome::Data(answer) => blocks.take(self.data(answer)),
-                Outcome::Damaged => blocks.take(&[]),
-                Outcome::Word(_) => PinStep::Failed("PIN entry ended twice"),
+                Outcome::Data(answer) => blocks.step(Some(self.data(answer))),
+                Outcome::Damaged => blocks.step(None),
+                Outcome::Word(word) => return Ok(PinOutcome::Reader(*word)),
             };
             if let Outcome::Data(answer) = outcome {
                 self.wipe_answer(&answer);
             }
-            let (command, data) = match step {
-                PinStep::Done(data) => return Ok(copy_at(response, 0, &data)),
+            let waiting = match step {
+                PinStep::Done(len) => return Ok(PinOutcome::Card(len)),
                 PinStep::Failed(what) => return Err(Error::Protocol(what)),
-                PinStep::Resend => (secure(chain::WHOLE), RESEND_BLOCK.to_vec()),
-                PinStep::Send { block, block_waiting } => {
-                    let command = Command::XfrBlock {
-                        block_waiting,
-                        level_parameter: 0,
-                    };
-                    (command, block)
-                }
+                PinStep::Send { waiting } => waiting,
             };
             if Moment::now() > deadline {
                 break;
             }
-            outcome = self.secure_message(transport, slot, command, &data, wait)?;
+            let command = Command::XfrBlock {
+                block_waiting: waiting,
+                level_parameter: 0,
+            };
+            outcome = self.secure_message(transport, slot, command, blocks.block(), wait)?;
         }
         Err(Error::Protocol("T=1 without end"))
     }

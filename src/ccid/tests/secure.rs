@@ -3,8 +3,9 @@
 use super::super::error::{Error, SlotError};
 use super::super::exchange::{Engine, Timeouts};
 use super::super::pin::{PinOperation, Secret};
-use super::super::secure::{PinBlocks, PinStep};
+use super::super::secure::{PinBlocks, PinOutcome, PinStep};
 use super::super::testing::{Item, Reader, Sent, engine_for, interface, message, polite, quick};
+use crate::iso7816::apdu::StatusWord;
 use crate::usb::Interface;
 use std::time::Duration;
 
@@ -56,8 +57,10 @@ fn run(
     let structure = structure(apdu);
     let operation = PinOperation::verify(&structure).unwrap();
     let mut response = [0; 258];
-    let len = engine.secure(reader, 0, operation, blocks, &mut response)?;
-    Ok(response[..len].to_vec())
+    match engine.secure(reader, 0, operation, blocks, &mut response)? {
+        PinOutcome::Reader(word) => Ok(word.bytes().to_vec()),
+        PinOutcome::Card(len) => Ok(response[..len].to_vec()),
+    }
 }
 
 fn encoded(apdu: &[u8]) -> Secret {
@@ -237,41 +240,39 @@ fn gempc_pinpad_gets_its_texts_once_and_is_asked_for_its_record_once() {
     assert_eq!(sent[1].data.len(), 5 + 160);
 }
 
-/// As little T=1 as shows the seam: one sequence bit a side, LRC.
+/// As little T=1 as shows the seam: one sequence bit, LRC.
 #[derive(Debug, Default)]
 struct Blocks {
     sent: bool,
-    withdrawn: u32,
     script: Vec<PinStep>,
-    taken: Vec<Vec<u8>>,
+    block: Vec<u8>,
+    taken: Vec<Option<Vec<u8>>>,
 }
 
 impl PinBlocks for Blocks {
-    fn open(&mut self) -> [u8; 2] {
-        let pcb = if self.sent { 0x40 } else { 0 };
-        self.sent = !self.sent;
-        [0x00, pcb]
+    fn prologue(&self, len: usize) -> [u8; 3] {
+        [0, if self.sent { 0x40 } else { 0 }, u8::try_from(len).unwrap()]
     }
 
-    fn withdraw(&mut self) {
-        self.sent = !self.sent;
-        self.withdrawn += 1;
-    }
-
-    fn take(&mut self, block: &[u8]) -> PinStep {
-        self.taken.push(block.to_vec());
+    fn step(&mut self, came: Option<&[u8]>) -> PinStep {
+        self.taken.push(came.map(<[u8]>::to_vec));
         if !self.script.is_empty() {
             return self.script.remove(0);
         }
-        match block {
-            [_, _, _, data @ .., _] => PinStep::Done(data.to_vec()),
-            _ => PinStep::Failed("not a block"),
-        }
+        self.sent = !self.sent;
+        came.and_then(|block| block.len().checked_sub(4))
+            .map_or(PinStep::Failed("not a block"), PinStep::Done)
+    }
+
+    fn block(&self) -> &[u8] {
+        &self.block
     }
 }
 
-fn run_blocks(blocks: &mut Blocks, reader: &Reader) -> Result<Vec<u8>, Error> {
-    run(&mut engine(TPDU, 271), reader, APDU, Some(blocks))
+fn run_blocks(blocks: &mut Blocks, reader: &Reader) -> Result<PinOutcome, Error> {
+    let structure = structure(APDU);
+    let operation = PinOperation::verify(&structure).unwrap();
+    engine(TPDU, 271).secure(reader, 0, operation, Some(blocks), &mut [])
 }
 
 /// The I-block around 9000.
@@ -282,18 +283,19 @@ fn t1_prologue_has_the_sequence_bit_and_the_templates_length() {
     let mut blocks = Blocks::default();
     for pcb in [0x00, 0x40, 0x00] {
         let reader = Reader::script(SECURE, vec![|sent| sent.data(OK_BLOCK)]);
-        assert_eq!(run_blocks(&mut blocks, &reader), Ok(vec![0x90, 0x00]));
+        assert_eq!(run_blocks(&mut blocks, &reader), Ok(PinOutcome::Card(2)));
         assert_eq!(reader.sent()[0].data[12..15], [0x00, pcb, 13]);
     }
-    assert_eq!((blocks.withdrawn, blocks.taken.len()), (0, 3));
+    assert_eq!(blocks.taken, vec![Some(OK_BLOCK.to_vec()); 3]);
 }
 
 #[test]
-fn t1_block_that_was_not_sent_is_withdrawn() {
-    // Made up by the reader: cancelled, too late, wrong length; a refusal; and a block too long for the reader.
-    let answers: [fn(&Sent) -> Vec<Item>; 4] = [
+fn t1_block_that_was_not_sent_is_not_counted() {
+    // Made up by the reader: cancelled, too late, PINs that differ, wrong length; and a refusal.
+    let answers: [fn(&Sent) -> Vec<Item>; 5] = [
         |sent| sent.status(0x40, 0xEF),
         |sent| sent.status(0x40, 0xF0),
+        |sent| sent.data(&[0x64, 0x02]),
         |sent| sent.data(&[0x64, 0x03]),
         |sent| sent.status(0x40, 0x00),
     ];
@@ -302,43 +304,37 @@ fn t1_block_that_was_not_sent_is_withdrawn() {
     for answer in answers {
         results.push(run_blocks(&mut blocks, &Reader::script(SECURE, vec![answer])));
     }
+    let word = |low| Ok(PinOutcome::Reader(StatusWord::split(&[0x64, low]).unwrap().1));
     let refused = Err(Error::Slot(SlotError::CommandNotSupported));
-    assert_eq!(
-        results,
-        [Ok(vec![0x64, 1]), Ok(vec![0x64, 0]), Ok(vec![0x64, 3]), refused]
-    );
-    assert_eq!((blocks.withdrawn, blocks.sent, blocks.taken.len()), (4, false, 0));
-    let reader = Reader::new(polite);
-    let long = run(&mut engine(TPDU, 37), &reader, APDU, Some(&mut blocks));
-    assert_eq!(long, Err(Error::CommandTooLong));
-    assert_eq!((blocks.withdrawn, reader.sent().len()), (5, 0));
+    assert_eq!(results, [word(1), word(0), word(2), word(3), refused]);
+    assert!(blocks.taken.is_empty() && !blocks.sent);
+    for (apdu, max_message_len) in [(APDU, 37), (&[0; 255], 1000)] {
+        let reader = Reader::new(polite);
+        let long = run(&mut engine(TPDU, max_message_len), &reader, apdu, Some(&mut blocks));
+        assert_eq!(long, Err(Error::CommandTooLong));
+        assert_eq!(reader.sent().len(), 0);
+    }
 }
 
 #[test]
 fn t1_goes_on_as_the_protocol_says() {
-    let waiting_time = vec![0x00, 0xE3, 0x01, 0x05, 0xE7];
     let mut blocks = Blocks {
-        script: vec![
-            PinStep::Resend,
-            PinStep::Send {
-                block: waiting_time.clone(),
-                block_waiting: 5,
-            },
-        ],
+        script: vec![PinStep::Send { waiting: 0 }, PinStep::Send { waiting: 5 }],
+        block: vec![0x00, 0x82, 0x00, 0x82],
         ..Blocks::default()
     };
-    let reader = Reader::new(|sent| match (sent.kind, sent.data.as_slice()) {
-        (SECURE, [5]) => sent.data(&[0x00, 0xC3, 0x01, 0x05, 0xC7]),
+    let reader = Reader::new(|sent| match (sent.kind, sent.specific) {
         // What comes first is damaged.
         (SECURE, _) => sent.status(0x40, 0xFD),
+        (_, [0, 0, 0]) => sent.data(&[0x00, 0xC3, 0x01, 0x05, 0xC7]),
         _ => sent.data(OK_BLOCK),
     });
-    assert_eq!(run_blocks(&mut blocks, &reader), Ok(vec![0x90, 0x00]));
+    assert_eq!(run_blocks(&mut blocks, &reader), Ok(PinOutcome::Card(2)));
     let sent = reader.sent();
-    assert_eq!(reader.kinds(), [SECURE, SECURE, 0x6F]);
-    assert_eq!((&sent[2].data, sent[2].specific), (&waiting_time, [5, 0, 0]));
-    assert_eq!(blocks.taken[0], [0; 0]);
-    assert_eq!(blocks.taken[2], OK_BLOCK);
+    assert_eq!(reader.kinds(), [SECURE, 0x6F, 0x6F]);
+    assert_eq!((&sent[2].data, sent[2].specific), (&blocks.block, [5, 0, 0]));
+    assert_eq!(blocks.taken[0], None);
+    assert_eq!(blocks.taken[2].as_deref(), Some(OK_BLOCK));
 }
 
 #[test]
@@ -350,7 +346,7 @@ fn t1_failure_and_endless_blocks_end() {
     let reader = Reader::script(SECURE, vec![|sent| sent.data(&[0; 5])]);
     assert_eq!(run_blocks(&mut blocks, &reader), Err(Error::Protocol("scripted")));
     let mut blocks = Blocks {
-        script: vec![PinStep::Resend; 1000],
+        script: vec![PinStep::Send { waiting: 0 }; 1000],
         ..Blocks::default()
     };
     let reader = Reader::new(|sent| sent.data(&[0; 5]));

@@ -4,7 +4,7 @@ use super::super::turn::Turn;
 use super::{exchange, failure};
 use crate::arbiter::record::CardState;
 use crate::ccid::pin::{PinError, PinOperation, Purpose};
-use crate::ccid::secure::PinBlocks;
+use crate::ccid::secure::PinOutcome;
 use crate::ccid::{ExchangeLevel, IccStatus};
 use crate::error::{Error, Result};
 
@@ -47,14 +47,21 @@ fn carry_out(turn: &mut Turn<'_>, operation: PinOperation<'_>, capacity: usize) 
         return Ok(vec![0; STATUS_WORD_LEN]);
     }
     confirm_card(turn)?;
-    let mut blocks = blocks(turn)?;
+    if wants_blocks(turn) {
+        log::error!(
+            "{}: PIN entry over T=1 blocks made by the host",
+            turn.port().interface().node.display()
+        );
+        return Err(Error::UnsupportedFeature);
+    }
     let mut response = vec![0; RESPONSE_LEN];
-    let result = turn.exchange(|engine, transport, slot| {
-        let blocks = blocks.as_mut().map(|blocks| &mut **blocks as &mut dyn PinBlocks);
-        engine.secure(transport, slot, operation, blocks, &mut response)
-    });
+    let result =
+        turn.exchange(|engine, transport, slot| engine.secure(transport, slot, operation, None, &mut response));
     turn.touch();
-    let len = result.map_err(|error| failure(turn, error))?;
+    let len = match result.map_err(|error| failure(turn, error))? {
+        PinOutcome::Reader(word) => return Ok(word.bytes().to_vec()),
+        PinOutcome::Card(len) => len,
+    };
     if len > response.len() {
         log::error!("the response to a PIN operation has {len} bytes");
         return Err(Error::NotTransacted);
@@ -77,12 +84,8 @@ fn confirm_card(turn: &mut Turn<'_>) -> Result<()> {
     Ok(())
 }
 
-/// T=1 for the operation, where the host makes the blocks.
-fn blocks(turn: &Turn<'_>) -> Result<Option<Box<dyn PinBlocks>>> {
+/// Whether the host makes the T=1 blocks.
+fn wants_blocks(turn: &Turn<'_>) -> bool {
     const T1: u8 = 2;
-    if turn.port().engine().level() == ExchangeLevel::Tpdu && turn.card.protocol == T1 {
-        log::error!("{}: PIN entry over T=1 blocks", turn.port().interface().node.display());
-        return Err(Error::UnsupportedFeature);
-    }
-    Ok(None)
+    turn.port().engine().level() == ExchangeLevel::Tpdu && turn.card.protocol == T1
 }
