@@ -278,6 +278,9 @@ impl Card {
             }
             self.check_events(turn)?;
             refreshed?;
+            // pcsc-lite powers a card up as soon as it comes in: a direct connection sees it so, too.
+            turn.ensure_answered()?;
+            self.check_events(turn)?;
             Ok(Attempt::Done(CardStatus {
                 state: status::state_word(&turn.card),
                 protocol: turn.card.protocol.into(),

@@ -101,21 +101,23 @@ impl<'a> Turn<'a> {
             emptied: self.hints.emptied | hints.emptied,
         };
         let others = (hints.changed | hints.emptied) & !(1_u32.checked_shl(self.slot.into()).unwrap_or(0));
-        if others != 0 {
-            self.doubt_others(others);
-        }
+        // Whoever waits for another slot may not have heard what was collected here.
+        self.bell |= self.doubt_others(others);
     }
 
-    /// Has other slots of the interface asked for their status at their next turn.
-    pub(super) fn doubt_others(&self, which: u32) {
+    /// Has other slots of the interface asked for their status at their next turn; whether there are any.
+    pub(super) fn doubt_others(&self, which: u32) -> bool {
+        let mut any = false;
         for slot in (0..self.port().slots())
             .filter(|s| *s != self.slot && which & 1_u32.checked_shl((*s).into()).unwrap_or(0) != 0)
         {
             if let (_, Some(mut entry)) = self.port().store().read(slot) {
                 entry.last_poll_ms = 0;
                 self.port().store().write_slot(slot, &entry);
+                any = true;
             }
         }
+        any
     }
 
     /// The port.
