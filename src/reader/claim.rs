@@ -116,7 +116,9 @@ impl Turn<'_> {
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-        self.name_the_holder();
+        if port.is_complaint_due() {
+            self.name_the_holder();
+        }
         Err(Error::SharingViolation)
     }
 

@@ -8,6 +8,7 @@ pub(crate) mod attrib;
 mod claim;
 pub(crate) mod control;
 pub(crate) mod link;
+mod lookout;
 pub mod name;
 pub(crate) mod port;
 pub(crate) mod power;

@@ -22,6 +22,9 @@ use crate::fork::PerProcess;
 use crate::sim;
 use crate::usb::{self, Interface, Interrupt, Transport};
 
+/// How often to say that somebody else has the reader.
+const COMPLAINT_INTERVAL_MS: u64 = 5000;
+
 /// An interface as this process uses it.
 #[derive(Debug)]
 pub(crate) struct Port {
@@ -36,6 +39,8 @@ pub(crate) struct Port {
     claimed: AtomicBool,
     /// When a use of a card was last written down.
     touched: AtomicU64,
+    /// When it was last said that somebody else has the reader.
+    complained: AtomicU64,
 }
 
 /// What the interrupt endpoint had to say.
@@ -125,6 +130,7 @@ impl Port {
             _alive: alive,
             claimed: AtomicBool::new(false),
             touched: AtomicU64::new(0),
+            complained: AtomicU64::new(0),
         })
     }
 
@@ -204,6 +210,17 @@ impl Port {
         let due = now.saturating_sub(self.touched.load(Ordering::Relaxed)) >= 1000;
         if due {
             self.touched.store(now, Ordering::Relaxed);
+        }
+        due
+    }
+
+    /// Whether to say again that somebody else has the reader: a call that waits finds it out four times a second.
+    pub(crate) fn is_complaint_due(&self) -> bool {
+        let now = Moment::now().millis();
+        let last = self.complained.load(Ordering::Relaxed);
+        let due = last == 0 || now.saturating_sub(last) >= COMPLAINT_INTERVAL_MS;
+        if due {
+            self.complained.store(now.max(1), Ordering::Relaxed);
         }
         due
     }
