@@ -26,6 +26,9 @@ const MAX_PHASES: u32 = 16;
 /// Time between two looks at a busy token, and unit of the delay it may ask for.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
+/// Where the status of version A is kept in the input buffer.
+const STATUS_AT: usize = 0;
+
 /// Which of the two protocols a token speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Version {
@@ -54,6 +57,34 @@ mod request {
 mod response_type {
     pub(super) const STATUS: u8 = 0x40;
     pub(super) const POLLING: u8 = 0x80;
+}
+
+/// What a token can be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    Status,
+    PowerOff,
+    /// With `bPowerSelect`.
+    PowerOn(u8),
+    /// With `wLevelParameter`, of which a token takes one byte.
+    Block(u8),
+}
+
+impl Order {
+    fn of(command: Command) -> Option<Self> {
+        if command == Command::GetSlotStatus {
+            Some(Self::Status)
+        } else if command == Command::IccPowerOff {
+            Some(Self::PowerOff)
+        } else if let Command::IccPowerOn(voltage) = command {
+            // Never 0: no token is known to choose by itself.
+            Some(Self::PowerOn(voltage.power_select().max(1)))
+        } else if let Command::XfrBlock { level_parameter, .. } = command {
+            Some(Self::Block(level_parameter.to_le_bytes()[0]))
+        } else {
+            None
+        }
+    }
 }
 
 /// What a token of version A is ready for.
@@ -126,10 +157,12 @@ impl Engine {
             end: now + self.timeouts.total,
             wait,
         };
-        let outcome = match version {
-            Version::A => self.request_a(&mut call, command, data),
-            Version::B => self.request_b(&mut call, command, data),
-        }?;
+        let outcome = match (Order::of(command), version) {
+            // A token has no such request.
+            (None, _) => Outcome::failed(IccStatus::Active, SlotError::CommandNotSupported),
+            (Some(order), Version::A) => self.request_a(&mut call, order, data)?,
+            (Some(order), Version::B) => self.request_b(&mut call, order, data)?,
+        };
         if let Some(memory) = self.slots.first_mut() {
             memory.icc = Some(outcome.icc);
         }
@@ -153,16 +186,16 @@ impl Engine {
         })
     }
 
-    fn request_a(&mut self, call: &mut Call<'_>, command: Command, data: &[u8]) -> Result<Outcome> {
-        match command {
-            Command::GetSlotStatus => Ok(icc_outcome(self.phase(call)?)),
-            Command::IccPowerOff => {
+    fn request_a(&mut self, call: &mut Call<'_>, order: Order, data: &[u8]) -> Result<Outcome> {
+        match order {
+            Order::Status => Ok(icc_outcome(self.phase(call)?)),
+            Order::PowerOff => {
                 self.tell(call, request::POWER_OFF, 0, &[])?;
                 let phase = self.phase(call)?;
                 log::trace!("power off: {phase:?}");
                 Ok(Outcome::done(IccStatus::Inactive, 0))
             }
-            Command::IccPowerOn(_) => {
+            Order::PowerOn(_) => {
                 // Off first: that also ends whatever the token was in the middle of.
                 self.tell(call, request::POWER_OFF, 0, &[])?;
                 self.phase(call)?;
@@ -170,7 +203,7 @@ impl Engine {
                 Ok(Outcome::done(IccStatus::Active, len))
             }
             // A token without T=0 takes blocks of T=1 as they are.
-            Command::XfrBlock { .. } if self.descriptor.protocols() == 0x02 => {
+            Order::Block(_) if self.descriptor.protocols() == 0x02 => {
                 self.tell(call, request::XFR_BLOCK, 0, data)?;
                 if self.phase(call)? == Phase::Mute {
                     return Ok(icc_outcome(Phase::Mute));
@@ -178,8 +211,7 @@ impl Engine {
                 let len = self.ask(call, request::DATA_BLOCK, HEADER_LEN, MAX_DATA_LEN)?;
                 Ok(Outcome::done(IccStatus::Active, len))
             }
-            Command::XfrBlock { .. } => self.tpdu_a(call, data),
-            _ => Ok(Outcome::failed(IccStatus::Active, SlotError::CommandNotSupported)),
+            Order::Block(_) => self.tpdu_a(call, data),
         }
     }
 
@@ -218,10 +250,11 @@ impl Engine {
     /// What a token of version A is ready for; waits while it is busy.
     fn phase(&mut self, call: &Call<'_>) -> Result<Phase> {
         for _ in 0..MAX_POLLS {
-            if self.ask(call, request::ICC_STATUS, HEADER_LEN, 1)? == 0 {
+            // Not where data are kept that the next phase adds to.
+            if self.ask(call, request::ICC_STATUS, STATUS_AT, 1)? == 0 {
                 return Err(Error::Protocol("an empty status"));
             }
-            match self.input.get(HEADER_LEN).copied().unwrap_or_default() {
+            match self.input.get(STATUS_AT).copied().unwrap_or_default() {
                 status if status & 0x40 != 0 => thread::sleep(POLL_INTERVAL.min(time_left(call.deadline)?)),
                 status if status & 0x80 != 0 => return Ok(Phase::Mute),
                 status if status & 0x20 != 0 => return Ok(Phase::Word),
@@ -232,29 +265,25 @@ impl Engine {
         Err(Error::Protocol("busy without end"))
     }
 
-    fn request_b(&mut self, call: &mut Call<'_>, command: Command, data: &[u8]) -> Result<Outcome> {
-        match command {
-            Command::GetSlotStatus => self.slot_status_b(call),
-            Command::IccPowerOff => {
+    fn request_b(&mut self, call: &mut Call<'_>, order: Order, data: &[u8]) -> Result<Outcome> {
+        match order {
+            Order::Status => self.slot_status_b(call),
+            Order::PowerOff => {
                 self.tell(call, request::POWER_OFF, 0, &[])?;
                 let outcome = self.slot_status_b(call)?;
                 log::trace!("power off: {outcome:?}");
                 Ok(Outcome::done(IccStatus::Inactive, 0))
             }
-            Command::IccPowerOn(voltage) => {
+            Order::PowerOn(select) => {
                 self.tell(call, request::POWER_OFF, 0, &[])?;
                 self.slot_status_b(call)?;
-                // Never 0: no token is known to choose by itself.
-                self.tell(call, request::POWER_ON, u16::from(voltage.power_select().max(1)), &[])?;
+                self.tell(call, request::POWER_ON, u16::from(select), &[])?;
                 self.data_block_b(call)
             }
-            Command::XfrBlock { level_parameter, .. } => {
-                // One byte of it, in the upper half.
-                let [low, _] = level_parameter.to_le_bytes();
-                self.tell(call, request::XFR_BLOCK, u16::from_be_bytes([low, 0]), data)?;
+            Order::Block(level) => {
+                self.tell(call, request::XFR_BLOCK, u16::from_be_bytes([level, 0]), data)?;
                 self.data_block_b(call)
             }
-            _ => Ok(Outcome::failed(IccStatus::Active, SlotError::CommandNotSupported)),
         }
     }
 
