@@ -131,6 +131,7 @@ impl Card {
         let reader = context.find_reader(name)?;
         let link = Link::open(&reader)?;
         let token = Self::new_token(&link)?;
+        link.set_token(token);
         let (active, acknowledged) = link.until_free(reader.slot, Error::UnknownReader, |turn| {
             Self::try_connect(turn, &link, token, share, wanted)
         })?;
@@ -278,6 +279,9 @@ impl Card {
             }
             self.check_events(turn)?;
             refreshed?;
+            // pcsc-lite powers a card up as soon as it comes in: a direct connection sees it so, too.
+            turn.ensure_answered()?;
+            self.check_events(turn)?;
             Ok(Attempt::Done(CardStatus {
                 state: status::state_word(&turn.card),
                 protocol: turn.card.protocol.into(),
@@ -301,8 +305,7 @@ impl Card {
             }
             refreshed?;
             self.check_events(turn)?;
-            let mine = turn.card.owner == self.token;
-            turn.transmit(protocol, command, response, mine).map(Attempt::Done)
+            turn.transmit(protocol, command, response).map(Attempt::Done)
         })
     }
 

@@ -119,6 +119,9 @@ impl Card {
         if turn.card.owner != self.token {
             standing.begun = 0;
         }
+        if standing.exclusive != (share == Share::Exclusive) {
+            turn.ring();
+        }
         if share == Share::Exclusive {
             standing.exclusive = true;
             turn.card.owner = self.token;
@@ -128,7 +131,6 @@ impl Card {
             if standing.begun == 0 {
                 turn.card.owner = 0;
             }
-            turn.ring();
         }
         Ok(())
     }

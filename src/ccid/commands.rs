@@ -23,7 +23,10 @@ impl Engine {
         let retry = self.timeouts.status_retry;
         for wait in [self.timeouts.command, retry, retry] {
             match self.exchange_once(transport, 0, Command::GetSlotStatus, &[], wait * factor) {
-                Ok(_) => return Ok(()),
+                Ok(answer) => {
+                    self.met_foreign_command |= answer.header.slot_error() == Some(SlotError::SlotBusy);
+                    return Ok(());
+                }
                 Err(error) if error.needs_resync() => log::debug!("no first contact yet: {error}"),
                 Err(error) => return Err(error),
             }

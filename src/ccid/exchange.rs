@@ -105,6 +105,8 @@ pub struct Engine {
     pub(super) sequence: u8,
     pub(super) slots: Vec<SlotMemory>,
     pub(super) resynced: bool,
+    /// Somebody else's command was still under way: its answer came late, or the slot was busy with it.
+    pub(super) met_foreign_command: bool,
     /// The message going out.
     pub(super) output: Vec<u8>,
     /// The message coming in.
@@ -151,6 +153,7 @@ impl Engine {
             sequence: 0,
             slots: vec![SlotMemory::default(); usize::from(pipe.slots(descriptor.slots()))],
             resynced: false,
+            met_foreign_command: false,
             output: Vec::new(),
             input: Vec::new(),
             whole_reads: quirks.ends_messages,
@@ -211,6 +214,12 @@ impl Engine {
     /// needs a power cycle before its next APDU.
     pub fn take_resynced(&mut self) -> bool {
         std::mem::take(&mut self.resynced)
+    }
+
+    /// Whether traces of a command were met that this engine did not send, since this was last asked. On first contact
+    /// after a holder of the reader died they say that he died in mid-exchange.
+    pub fn take_met_foreign_command(&mut self) -> bool {
+        std::mem::take(&mut self.met_foreign_command)
     }
 
     pub(super) fn next_sequence(&mut self) -> u8 {
@@ -315,6 +324,7 @@ impl Engine {
             let header = answer.header;
             if (header.slot, header.sequence) != (slot, sequence) {
                 log::debug!("dropped a stale answer: {header:?}, waiting for slot {slot} sequence {sequence}");
+                self.met_foreign_command = true;
                 stale += 1;
                 if stale > MAX_STALE_FRAMES {
                     return Err(Error::Protocol("answers to other commands only"));

@@ -56,6 +56,8 @@ struct Watched {
     is_watcher: bool,
     /// Another party was in an exchange at the last look.
     busy: bool,
+    /// The reader did not answer then; nothing is heard when it does again.
+    failing: bool,
 }
 
 /// Everything a waiting call holds.
@@ -79,6 +81,8 @@ impl Context {
             Timeout::After(time) => Instant::now().checked_add(time),
         };
         let snapshot = registry::readers();
+        // Nothing is held of readers that left when nobody looked.
+        self.links.lock().retain(|key, _| snapshot.has(key));
         let subjects = subjects(states, &snapshot)?;
         for state in states.iter_mut() {
             state.event = 0;
@@ -107,6 +111,9 @@ impl Context {
     /// Looks at every entry; whether any has changed.
     fn look(&self, subjects: &[Subject], states: &mut [ReaderState], mut wait: Option<&mut Wait>) -> bool {
         let snapshot = registry::readers();
+        for watched in wait.as_deref_mut().into_iter().flat_map(|wait| &mut wait.watched) {
+            (watched.busy, watched.failing) = (false, false);
+        }
         let mut changed = false;
         for (subject, state) in subjects.iter().zip(states) {
             match subject {
@@ -142,7 +149,8 @@ impl Context {
         let is_watcher = watched.as_ref().is_some_and(|watched| watched.is_watcher);
         let (sight, busy) = look_at(&link, reader.slot, is_watcher);
         if let Some(watched) = watched {
-            watched.busy = busy;
+            watched.busy |= busy;
+            watched.failing |= matches!(sight, Sight::Unavailable);
         }
         sight
     }
@@ -247,6 +255,7 @@ impl Watched {
             locks,
             is_watcher: false,
             busy: false,
+            failing: false,
         };
         watched.take_watch();
         Ok(watched)
@@ -276,7 +285,7 @@ impl Watched {
         if !port.is_claimed() {
             return Some(Duration::from_millis(HANDOVER_IDLE_MS));
         }
-        (!port.has_interrupt()).then_some(POLL_INTERVAL)
+        (self.failing || !port.has_interrupt()).then_some(POLL_INTERVAL)
     }
 }
 
@@ -318,7 +327,8 @@ fn look_at(link: &Link, slot: u8, is_watcher: bool) -> (Sight, bool) {
             turn.refresh_if_unwatched()
         };
         if fresh.and_then(|()| turn.ensure_answered()).is_err() {
-            return (Sight::Unavailable, false);
+            let is_there = link.port().transport().is_connected();
+            return (if is_there { Sight::Unavailable } else { Sight::Gone }, false);
         }
     }
     let card = turn.card;
@@ -366,9 +376,11 @@ fn fill_in(state: &mut ReaderState, sight: &Sight) {
                 users: None,
             };
             state.event = status::event_word(view, state.current);
+            state.atr_len = 0;
         }
         Sight::Gone => {
             state.event = UNKNOWN | UNAVAILABLE | if state.current & UNKNOWN == 0 { CHANGED } else { 0 };
+            state.atr_len = 0;
         }
     }
 }

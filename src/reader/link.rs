@@ -4,11 +4,13 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::port::{Port, access};
 use super::registry::Reader;
 use super::turn::Turn;
 use crate::arbiter::locks::{Byte, LockFile, Mode};
+use crate::arbiter::record::{Header, Slot};
 use crate::arbiter::wait::{Ear, entry, poll};
 use crate::error::{Error, Result};
 
@@ -18,7 +20,19 @@ pub(crate) struct Link {
     port: Arc<Port>,
     locks: LockFile,
     /// Threads that share this link take turns here; the kernel sees only one party in them.
-    gate: Mutex<()>,
+    gate: Mutex<Option<Known>>,
+    /// The handle's token; 0 for a context's link.
+    token: AtomicU32,
+}
+
+/// What the record said at the end of the last turn, kept by the owner of a transaction.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    /// Writes of this process by then.
+    pub(super) writes: u64,
+    pub(super) slot: u8,
+    pub(super) header: Header,
+    pub(super) card: Slot,
 }
 
 /// The reader has left the bus.
@@ -47,13 +61,24 @@ impl Link {
         Ok(Self {
             port,
             locks,
-            gate: Mutex::new(()),
+            gate: Mutex::new(None),
+            token: AtomicU32::new(0),
         })
     }
 
     /// The port.
     pub(crate) fn port(&self) -> &Arc<Port> {
         &self.port
+    }
+
+    /// Says which handle this link is.
+    pub(crate) fn set_token(&self, token: u32) {
+        self.token.store(token, Ordering::Release);
+    }
+
+    /// The handle's token, 0 for none.
+    pub(super) fn token(&self) -> u32 {
+        self.token.load(Ordering::Acquire)
     }
 
     /// This party's locks.

@@ -10,7 +10,7 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::{Mutex, MutexGuard};
 
-use super::registry::Reader;
+use super::registry::{self, Reader};
 use crate::arbiter::locks::{Byte, LockFile, Mode};
 use crate::arbiter::record::MAX_SLOTS;
 use crate::arbiter::store::{Key, Store};
@@ -124,6 +124,8 @@ impl Port {
         if let Some(store) = simulated.get(&key) {
             return Ok(Arc::clone(store));
         }
+        let present = registry::readers();
+        simulated.retain(|key, _| present.has(key));
         let store = open()?;
         simulated.insert(key, Arc::clone(&store));
         Ok(store)

@@ -42,6 +42,11 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
+    /// Whether this interface is on the bus.
+    pub(crate) fn has(&self, key: &Key) -> bool {
+        self.keys.iter().any(|(listed, _)| listed == key)
+    }
+
     /// The reader of this name.
     pub(crate) fn find(&self, name: &[u8]) -> Option<&Arc<Reader>> {
         self.readers.iter().find(|reader| reader.name.as_bytes() == name)

@@ -78,8 +78,8 @@ impl Turn<'_> {
                 Ok(())
             }
             Err(error) => {
-                log::error!("{} slot {}: {error}", port.interface().node.display(), self.slot);
                 if self.card.state != CardState::Failed {
+                    log::error!("{} slot {}: {error}", port.interface().node.display(), self.slot);
                     self.card.state = CardState::Failed;
                     self.bell = true;
                 }
