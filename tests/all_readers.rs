@@ -17,18 +17,15 @@
 mod calls;
 #[path = "support/corpus.rs"]
 mod corpus;
+#[path = "support/session.rs"]
+mod session;
 
 use std::collections::BTreeMap;
-use std::ffi::CString;
-use std::ptr::{null, null_mut};
 
 use calls::Context;
 use corpus::Row;
-use winscard::api::card::*;
+use session::{Session, connect, names};
 use winscard::api::constants::*;
-use winscard::api::io::*;
-use winscard::api::pci::*;
-use winscard::api::types::*;
 use winscard::error::Error;
 use winscard::sim::{self, BuiltinCard, Level, Protocols};
 
@@ -118,42 +115,29 @@ fn is_refused(row: &Row, protocols: Protocols) -> bool {
 }
 
 fn use_slot(context: &Context, row: &Row, name: &str, protocols: Protocols, about: &str) -> Outcome {
-    let name = CString::new(name).unwrap();
-    let (mut handle, mut active) = (0, 0);
-    let result = unsafe {
-        SCardConnect(
-            context.0,
-            name.as_ptr(),
-            SCARD_SHARE_SHARED,
-            SCARD_PROTOCOL_ANY,
-            &raw mut handle,
-            &raw mut active,
-        )
-    };
+    let result = connect(context, name);
     if is_refused(row, protocols) {
-        assert_eq!(result, Error::ReaderUnsupported.to_long(), "{about}: {result:#x}");
+        assert_eq!(result.err(), Some(Error::ReaderUnsupported.to_long()), "{about}");
         return Outcome::Refused;
     }
-    assert_eq!(result, SCARD_S_SUCCESS, "{about}: {result:#x}");
+    let session = result.unwrap_or_else(|code| panic!("{about}: {code:#x}"));
     let expected = if protocols == Protocols::T0 {
         SCARD_PROTOCOL_T0
     } else {
         SCARD_PROTOCOL_T1
     };
-    assert_eq!(active, expected, "{about}");
+    assert_eq!(session.protocol, expected, "{about}");
     let card = Connected {
-        handle,
-        active,
+        session,
         about: about.to_owned(),
     };
     card.exchange(row, protocols);
-    assert_eq!(SCardDisconnect(handle, SCARD_UNPOWER_CARD), SCARD_S_SUCCESS, "{about}");
+    card.session.disconnect(SCARD_UNPOWER_CARD);
     Outcome::Exchanged
 }
 
 struct Connected {
-    handle: SCARDHANDLE,
-    active: DWORD,
+    session: Session,
     about: String,
 }
 
@@ -204,45 +188,11 @@ impl Connected {
     }
 
     fn transmit(&self, command: &[u8]) -> Vec<u8> {
-        let pci = if self.active == SCARD_PROTOCOL_T0 {
-            &raw const g_rgSCardT0Pci
-        } else {
-            &raw const g_rgSCardT1Pci
-        };
-        let mut response = vec![0; 1000];
-        let mut len = response.len().try_into().unwrap();
-        let result = unsafe {
-            SCardTransmit(
-                self.handle,
-                pci,
-                command.as_ptr(),
-                command.len().try_into().unwrap(),
-                null_mut(),
-                response.as_mut_ptr(),
-                &raw mut len,
-            )
-        };
-        assert_eq!(result, SCARD_S_SUCCESS, "{}: {command:02X?}: {result:#x}", self.about);
-        response.truncate(len.try_into().unwrap());
-        response
+        let response = self.session.transmit(command);
+        response.unwrap_or_else(|code| panic!("{}: {command:02X?}: {code:#x}", self.about))
     }
 }
 
 fn counting(len: usize) -> Vec<u8> {
     (0..=u8::MAX).cycle().take(len).collect()
-}
-
-/// The readers' names, none if there is none.
-fn names(context: &Context) -> Vec<String> {
-    let mut text = vec![0_u8; 8192];
-    let mut len = text.len().try_into().unwrap();
-    let result =
-        unsafe { winscard::api::readers::SCardListReaders(context.0, null(), text.as_mut_ptr().cast(), &raw mut len) };
-    if result == calls::NO_READERS_AVAILABLE {
-        return Vec::new();
-    }
-    assert_eq!(result, SCARD_S_SUCCESS, "{result:#x}");
-    text.truncate(len.try_into().unwrap());
-    let names = text.split(|byte| *byte == 0).filter(|name| !name.is_empty());
-    names.map(|name| String::from_utf8(name.to_vec()).unwrap()).collect()
 }

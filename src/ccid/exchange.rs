@@ -180,6 +180,13 @@ impl Engine {
         self.level
     }
 
+    /// Whether a command whose answer nobody has fetched shows itself to the next user of the reader. Messages do, by
+    /// that answer; a request on the control pipe leaves nothing behind.
+    #[must_use]
+    pub fn leaves_traces(&self) -> bool {
+        matches!(self.pipe, Pipe::Bulk { .. })
+    }
+
     /// Most data in one command.
     #[must_use]
     pub fn max_payload_len(&self) -> usize {

@@ -285,7 +285,7 @@ impl Watched {
         if !port.is_claimed() {
             return Some(Duration::from_millis(HANDOVER_IDLE_MS));
         }
-        (self.failing || !port.has_interrupt()).then_some(POLL_INTERVAL)
+        (self.failing || !port.reports_changes()).then_some(POLL_INTERVAL)
     }
 }
 

@@ -56,6 +56,7 @@ impl Turn<'_> {
         self.card.last_poll_ms = 0;
         self.doubt_others(u32::MAX);
         self.repair_exchange(unfinished);
+        self.catch_up(from_living);
         Ok(())
     }
 

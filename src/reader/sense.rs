@@ -1,6 +1,5 @@
 //! Keeping the record true to the reader: when to ask for the slot's status, and what the answer means.
 
-use super::port::Hints;
 use super::turn::Turn;
 use crate::arbiter::locks::Byte;
 use crate::arbiter::record::CardState;
@@ -20,11 +19,12 @@ impl Turn<'_> {
     /// As [`Self::attach`]; `ReaderUnavailable` also if the reader does not answer.
     pub(crate) fn refresh(&mut self) -> Result<()> {
         self.attach()?;
+        self.notice_suspension();
         let bit = 1_u32.checked_shl(self.slot.into()).unwrap_or(0);
         let doubtful = (self.hints.changed | self.hints.emptied) & bit != 0
             || matches!(self.card.state, CardState::Unknown | CardState::Failed)
             || self.card.last_poll_ms == 0
-            || (!self.port().has_interrupt()
+            || (!self.port().reports_changes()
                 && Moment::now().millis().saturating_sub(self.card.last_poll_ms) >= POLL_INTERVAL_MS);
         if doubtful { self.ask() } else { Ok(()) }
     }
@@ -34,7 +34,12 @@ impl Turn<'_> {
     /// # Errors
     /// As [`Self::refresh`].
     pub(crate) fn refresh_if_unwatched(&mut self) -> Result<()> {
-        if !self.port().is_claimed() && self.card_written.is_some() && self.is_watched() && self.is_known() {
+        if !self.was_suspended()
+            && !self.port().is_claimed()
+            && self.card_written.is_some()
+            && self.is_watched()
+            && self.is_known()
+        {
             return Ok(());
         }
         self.refresh()
@@ -61,6 +66,20 @@ impl Turn<'_> {
     /// Asks the reader for the slot's status and draws the conclusions.
     fn ask(&mut self) -> Result<()> {
         let port = self.port();
+        let bit = 1_u32.checked_shl(self.slot.into()).unwrap_or(0);
+        let mut heard = std::mem::take(&mut self.hints);
+        if self.card.state == CardState::Inserted {
+            // That may be the very insertion.
+            heard.replaced = 0;
+        }
+        let emptied = self.believed(heard) & bit != 0;
+        if !port.knows_status() {
+            self.card.last_poll_ms = Moment::now().millis().max(1);
+            if !self.card.state.is_present() {
+                self.card.state = CardState::Inserted;
+            }
+            return Ok(());
+        }
         let (status, resynced) = {
             let mut engine = port.engine();
             let status = engine.slot_status(port.transport(), self.slot);
@@ -69,8 +88,6 @@ impl Turn<'_> {
         if resynced {
             self.distrust();
         }
-        let emptied = self.hints.emptied & 1_u32.checked_shl(self.slot.into()).unwrap_or(0) != 0;
-        self.hints = Hints::default();
         match status {
             Ok(icc) => {
                 self.card.last_poll_ms = Moment::now().millis().max(1);

@@ -43,6 +43,8 @@ pub(crate) struct Turn<'a> {
     /// Whether the card answered "active" when last asked in this turn.
     pub(super) active: bool,
     pub(super) bell: bool,
+    /// The claim came from a process that may know of a swap and has not told.
+    pub(super) unheard: bool,
     /// The thread was unwinding already when the turn began (a caller that cleans up).
     unwinding: bool,
 }
@@ -93,18 +95,31 @@ impl<'a> Turn<'a> {
             slot,
             header: header.unwrap_or_default(),
             header_written: header.unwrap_or_default(),
-            card: card.unwrap_or_else(|| Slot::fresh(boot_millis())),
+            card: card.unwrap_or_else(|| Slot {
+                slept_ms: port.slept_ms(),
+                ..Slot::fresh(boot_millis())
+            }),
             card_written: card,
             hints: Hints::default(),
             active: false,
             bell: false,
+            unheard: false,
             unwinding: std::thread::panicking(),
         };
-        if turn.header.claim_peer != port.peer() || turn.header.busy != 0 {
+        let still_ours = turn.header.claim_peer == port.peer();
+        if !still_ours || turn.header.busy != 0 {
             port.set_claimed(false);
         }
+        let as_seen = port.see_moves(slot, turn.card.moves);
         match reaped {
-            Ok(hints) => turn.note(hints),
+            Ok(hints) => {
+                turn.note(hints);
+                if !still_ours && !as_seen {
+                    // The last words of our claim are about what its next owner has seen and written down himself.
+                    turn.hints.emptied = 0;
+                    turn.hints.replaced = 0;
+                }
+            }
             Err(error) => {
                 log::debug!("{}: {error}", port.interface().node.display());
                 return Err(Gone);
@@ -114,14 +129,43 @@ impl<'a> Turn<'a> {
     }
 
     /// Remembers what the interrupt endpoint said, for this slot here and for the others in their entries.
-    fn note(&mut self, hints: Hints) {
+    pub(super) fn note(&mut self, hints: Hints) {
         self.hints = Hints {
             changed: self.hints.changed | hints.changed,
             emptied: self.hints.emptied | hints.emptied,
+            replaced: self.hints.replaced | hints.replaced,
         };
-        let others = (hints.changed | hints.emptied) & !(1_u32.checked_shl(self.slot.into()).unwrap_or(0));
+        let others = !(1_u32.checked_shl(self.slot.into()).unwrap_or(0));
+        self.empty_others(self.believed(hints) & others);
         // Whoever waits for another slot may not have heard what was collected here.
-        self.bell |= self.doubt_others(others);
+        self.bell |= self.doubt_others((hints.changed | hints.emptied) & others);
+    }
+
+    /// The slots in which there is, or was for a moment, no card or another one: those reported empty, and, where a card
+    /// is powered as soon as it is in, those reported changed.
+    pub(super) fn believed(&self, hints: Hints) -> u32 {
+        let port = self.port();
+        match (port.reports_changes(), port.hides_swaps()) {
+            (false, _) => 0,
+            (true, false) => hints.emptied,
+            (true, true) => hints.emptied | hints.replaced,
+        }
+    }
+
+    /// Notes that there was no card in these other slots; their status tells later whether there is one now.
+    fn empty_others(&mut self, which: u32) {
+        for slot in (0..self.port().slots()).filter(|slot| which & 1_u32.checked_shl((*slot).into()).unwrap_or(0) != 0)
+        {
+            if let (_, Some(mut entry)) = self.port().store().read(slot) {
+                // One that nobody has powered yet is as new as any.
+                if entry.state.is_present() && entry.state != CardState::Inserted {
+                    entry.note_removal();
+                    entry.last_poll_ms = 0;
+                    self.port().store().write_slot(slot, &entry);
+                    self.bell = true;
+                }
+            }
+        }
     }
 
     /// Has other slots of the interface asked for their status at their next turn; whether there are any.
@@ -194,6 +238,9 @@ impl<'a> Turn<'a> {
         exchange: impl FnOnce(&mut Engine, &dyn usb::Transport, u8) -> crate::ccid::Result<T>,
     ) -> crate::ccid::Result<T> {
         let port = self.port();
+        if !port.leaves_traces() {
+            return self.exchange(exchange);
+        }
         let (result, resynced) = {
             let mut engine = port.engine();
             let result = exchange(&mut engine, port.transport(), self.slot);
@@ -292,6 +339,7 @@ impl Drop for Turn<'_> {
             }
             if self.card_written != Some(self.card) {
                 store.write_slot(self.slot, &self.card);
+                self.port().see_moves(self.slot, self.card.moves);
             }
             if self.card.owner != 0 && self.card.owner == self.link.token() {
                 let (writes, slot, header, card) = (store.writes(), self.slot, self.header, self.card);

@@ -285,6 +285,18 @@ pub fn forget_after_fork() {
     BUS.forget();
 }
 
+/// Has the machine with this bus sleep for that long, as far as this process can tell: cards lose their power, and the
+/// clock that counts sleep runs on. Readers that power cards on insertion do so on waking, too.
+pub fn suspend(time: Duration) {
+    crate::clock::pretend_sleep(time);
+    for port in Bus::wanted().map(Bus::ports).unwrap_or_default() {
+        if let Some(mut state) = port.lock() {
+            state.device.lose_power();
+            port.finish(state);
+        }
+    }
+}
+
 /// Handle of a simulated reader. Dropping it leaves the reader on the bus.
 #[derive(Clone, Debug)]
 pub struct Reader {

@@ -227,6 +227,15 @@ impl Device {
         }
     }
 
+    /// The machine was suspended: pipes empty, cards without power, or with new power where that comes by itself.
+    pub fn lose_power(&mut self) {
+        self.reset_pipes();
+        self.token = Token::default();
+        for slot in &mut self.slots {
+            slot.lose_power(&self.config);
+        }
+    }
+
     fn reset_pipes(&mut self) {
         self.assembler.clear();
         self.queue.clear();

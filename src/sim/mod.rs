@@ -37,7 +37,9 @@ mod t1;
 mod tests;
 
 pub use builtin::BuiltinCard;
-pub use bus::{Reader, builtin_from_env, bus_path, enabled, forget_after_fork, interfaces, plug, plug_device, wait_fd};
+pub use bus::{
+    Reader, builtin_from_env, bus_path, enabled, forget_after_fork, interfaces, plug, plug_device, suspend, wait_fd,
+};
 pub use card::{Card, Protocols, Reset};
 pub use config::{Config, Level, PinEntry};
 pub use counters::Counters;
