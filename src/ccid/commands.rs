@@ -5,6 +5,7 @@ use super::exchange::{Answer, Engine};
 use super::message::{Command, CommandStatus, IccStatus, Parameters};
 use crate::usb;
 use std::thread;
+use std::time::Duration;
 
 impl Engine {
     /// First contact after opening: readers need up to three status requests until the first answer counts, some of
@@ -111,8 +112,22 @@ impl Engine {
         command: &[u8],
         response: &mut [u8],
     ) -> Result<usize> {
+        self.escape_within(transport, slot, command, response, self.timeouts.escape)
+    }
+
+    /// As [`Self::escape`], for commands that may take longer: those in which the user takes part.
+    ///
+    /// # Errors
+    /// As [`Self::escape`].
+    pub fn escape_within(
+        &mut self,
+        transport: &dyn usb::Transport,
+        slot: u8,
+        command: &[u8],
+        response: &mut [u8],
+        wait: Duration,
+    ) -> Result<usize> {
         self.check_length(command.len())?;
-        let wait = self.timeouts.escape;
         let answer = self.exchange(transport, slot, Command::Escape, command, wait)?;
         if let Some(error) = answer.header.slot_error() {
             return Err(self.slot_failure(&answer, error));

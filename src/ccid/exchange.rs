@@ -2,6 +2,7 @@
 
 use super::descriptor::{Descriptor, ExchangeLevel};
 use super::error::{Error, Result};
+use super::gemalto::Firmware;
 use super::message::{Command, CommandStatus, HEADER_LEN, Header, IccStatus, ResponseKind, Voltage};
 use super::pipe::Pipe;
 use super::quirks::Quirks;
@@ -117,6 +118,8 @@ pub struct Engine {
     pub(super) whole_reads_failed: bool,
     /// The last answer filled its last packet, and no zero-length packet was seen after it yet.
     pub(super) end_owed: bool,
+    /// What was learned from and told to the firmware.
+    pub(super) firmware: Firmware,
 }
 
 impl fmt::Debug for Engine {
@@ -159,6 +162,7 @@ impl Engine {
             whole_reads: quirks.ends_messages,
             whole_reads_failed: false,
             end_owed: false,
+            firmware: Firmware::default(),
         })
     }
 

@@ -9,13 +9,16 @@ mod commands;
 pub mod descriptor;
 pub mod error;
 pub mod exchange;
+pub mod gemalto;
 mod iccd;
 pub mod interrupt;
 pub mod message;
+pub mod pin;
 mod pipe;
 mod power;
 pub mod quirks;
 mod recovery;
+pub mod secure;
 mod transfer;
 
 #[cfg(test)]

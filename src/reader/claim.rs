@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::port::Hints;
 use super::turn::Turn;
 use crate::arbiter::locks::Byte;
 use crate::arbiter::record::CardState;
@@ -54,7 +55,10 @@ impl Turn<'_> {
             unfinished = engine.take_met_foreign_command() && !first;
         }
         self.card.last_poll_ms = 0;
-        self.doubt_others(u32::MAX);
+        self.doubt_others(Hints {
+            changed: u32::MAX,
+            ..Hints::default()
+        });
         self.repair_exchange(unfinished);
         self.catch_up(from_living);
         Ok(())
@@ -113,7 +117,9 @@ impl Turn<'_> {
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-        self.name_the_holder();
+        if port.is_complaint_due() {
+            self.name_the_holder();
+        }
         Err(Error::SharingViolation)
     }
 

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
 
-use super::registry::{self, Reader};
+use super::registry::Reader;
 use crate::arbiter::locks::{Byte, LockFile, Mode};
-use crate::arbiter::record::MAX_SLOTS;
+use crate::arbiter::record::{CardState, MAX_SLOTS};
 use crate::arbiter::store::{Key, Store};
 use crate::arbiter::wait::{entry, poll};
 use crate::ccid::Engine;
@@ -21,7 +21,11 @@ use crate::ccid::interrupt::{Notification, notifications};
 use crate::clock::{self, Moment};
 use crate::error::{Error, Result};
 use crate::fork::PerProcess;
+use crate::sim;
 use crate::usb::{self, Interface, Interrupt, Transport};
+
+/// How often to say that somebody else has the reader.
+const COMPLAINT_INTERVAL_MS: u64 = 5000;
 
 /// An interface as this process uses it.
 #[derive(Debug)]
@@ -45,6 +49,8 @@ pub(crate) struct Port {
     slept: AtomicU64,
     /// Insertions and removals in each slot as this process saw them last.
     seen_moves: [AtomicU32; MAX_SLOTS as usize],
+    /// When it was last said that somebody else has the reader.
+    complained: AtomicU64,
 }
 
 /// What concerns presence and traces about a kind of reader.
@@ -72,8 +78,36 @@ pub(crate) struct Hints {
     pub(crate) changed: u32,
     /// Bit n: slot n was empty at some time since the last look.
     pub(crate) emptied: u32,
-    /// Bit n: something happened to slot n, and afterwards there was a card in it.
+    /// Bit n: something happened to slot n, and afterwards there was a card in it. Only of readers whose slot status would
+    /// not show that it is another.
     pub(crate) replaced: u32,
+}
+
+impl Hints {
+    /// Whether anything was said of a slot.
+    pub(crate) fn concern(self, slot: u8) -> bool {
+        (self.changed | self.emptied | self.replaced) & bit(slot) != 0
+    }
+
+    /// Without this slot.
+    pub(crate) fn but(self, slot: u8) -> Self {
+        Self {
+            changed: self.changed & !bit(slot),
+            emptied: self.emptied & !bit(slot),
+            replaced: self.replaced & !bit(slot),
+        }
+    }
+
+    /// Whether the card that was in a slot has left it meanwhile. One that nobody has powered yet may be the very card
+    /// whose coming was reported.
+    pub(crate) fn say_left(self, slot: u8, state: CardState) -> bool {
+        let replaced = self.replaced & bit(slot) != 0 && state != CardState::Inserted;
+        self.emptied & bit(slot) != 0 || replaced
+    }
+}
+
+fn bit(slot: u8) -> u32 {
+    1_u32.checked_shl(slot.into()).unwrap_or(0)
 }
 
 #[derive(Debug, Default)]
@@ -149,6 +183,7 @@ impl Port {
             wall_offset: AtomicU64::new(0),
             slept: AtomicU64::new(0),
             seen_moves: Default::default(),
+            complained: AtomicU64::new(0),
         })
     }
 
@@ -165,9 +200,9 @@ impl Port {
         if let Some(store) = simulated.get(&key) {
             return Ok(Arc::clone(store));
         }
-        let present = registry::readers();
-        simulated.retain(|key, _| present.has(key));
         let store = open()?;
+        let plugged: Vec<Key> = sim::interfaces().iter().map(Key::of).collect();
+        simulated.retain(|key, _| plugged.contains(key));
         simulated.insert(key, Arc::clone(&store));
         Ok(store)
     }
@@ -232,6 +267,17 @@ impl Port {
         due
     }
 
+    /// Whether to say again that somebody else has the reader: a call that waits finds it out four times a second.
+    pub(crate) fn is_complaint_due(&self) -> bool {
+        let now = Moment::now().millis();
+        let last = self.complained.load(Ordering::Relaxed);
+        let due = last == 0 || now.saturating_sub(last) >= COMPLAINT_INTERVAL_MS;
+        if due {
+            self.complained.store(now.max(1), Ordering::Relaxed);
+        }
+        due
+    }
+
     /// Whether the device reports changes of a slot by itself, and can be believed.
     pub(crate) fn reports_changes(&self) -> bool {
         self.nature.reports
@@ -264,10 +310,17 @@ impl Port {
         self.slept.load(Ordering::Relaxed)
     }
 
-    /// Notes insertions and removals of a slot as this process now knows them; whether they are as it knew them before.
-    pub(crate) fn see_moves(&self, slot: u8, moves: u16) -> bool {
+    /// Notes a slot's insertions and removals as this process now knows them.
+    pub(crate) fn see_moves(&self, slot: u8, moves: u16) {
+        if let Some(seen) = self.seen_moves.get(usize::from(slot)) {
+            seen.store(moves.into(), Ordering::Relaxed);
+        }
+    }
+
+    /// Whether this process knows of as many insertions and removals.
+    pub(crate) fn has_seen_moves(&self, slot: u8, moves: u16) -> bool {
         let seen = self.seen_moves.get(usize::from(slot));
-        seen.is_some_and(|seen| seen.swap(moves.into(), Ordering::Relaxed) == u32::from(moves))
+        seen.is_some_and(|seen| seen.load(Ordering::Relaxed) == u32::from(moves))
     }
 
     /// Whether there is an interrupt endpoint.
@@ -358,13 +411,15 @@ impl Port {
                 }
             };
             for slot in 0..self.slots.min(MAX_SLOTS) {
-                if change.changed(slot.into()) {
-                    hints.changed |= 1 << slot;
+                let (present, changed) = (change.present(slot.into()), change.changed(slot.into()));
+                if changed || present == Some(false) {
+                    hints.changed |= bit(slot);
                 }
-                match change.present(slot.into()) {
-                    Some(false) => hints.emptied |= 1 << slot,
-                    Some(true) if change.changed(slot.into()) => hints.replaced |= 1 << slot,
-                    Some(true) | None => {}
+                if present == Some(false) && self.nature.reports {
+                    hints.emptied |= bit(slot);
+                }
+                if present == Some(true) && changed && self.hides_swaps() {
+                    hints.replaced |= bit(slot);
                 }
             }
         }
@@ -379,7 +434,7 @@ pub(crate) fn access(reader: &Reader, error: &io::Error) -> Error {
         reader.interface.node.display()
     );
     match error.raw_os_error() {
-        Some(libc::ENODEV | libc::ENXIO) => Error::ReaderUnavailable,
+        Some(libc::ENODEV | libc::ENXIO | libc::ENOENT) => Error::ReaderUnavailable,
         Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM) => Error::NoMemory,
         _ => Error::NoAccess,
     }

@@ -42,6 +42,11 @@ impl Wanted {
         }
     }
 
+    /// Raw exchange, whatever else would do.
+    pub(crate) fn is_raw(self) -> bool {
+        self.raw
+    }
+
     /// None that could ever be used.
     pub(crate) fn is_none(self) -> bool {
         !(self.t0 || self.t1 || self.raw || self.any_old)

@@ -8,7 +8,7 @@ use crate::clock::Moment;
 use crate::error::{Error, Result};
 
 /// A reader that cannot report changes by itself is asked at most this often.
-const POLL_INTERVAL_MS: u64 = 400;
+pub(crate) const POLL_INTERVAL_MS: u64 = 400;
 /// A watcher takes the interface from a peer who has not used it for this long.
 pub(crate) const HANDOVER_IDLE_MS: u64 = 250;
 
@@ -20,8 +20,7 @@ impl Turn<'_> {
     pub(crate) fn refresh(&mut self) -> Result<()> {
         self.attach()?;
         self.notice_suspension();
-        let bit = 1_u32.checked_shl(self.slot.into()).unwrap_or(0);
-        let doubtful = (self.hints.changed | self.hints.emptied) & bit != 0
+        let doubtful = self.hints.concern(self.slot)
             || matches!(self.card.state, CardState::Unknown | CardState::Failed)
             || self.card.last_poll_ms == 0
             || (!self.port().reports_changes()
@@ -49,6 +48,11 @@ impl Turn<'_> {
         !matches!(self.card.state, CardState::Unknown | CardState::Failed)
     }
 
+    /// Whether the interface is not claimed by this process now.
+    pub(crate) fn is_away(&self) -> bool {
+        !self.port().is_claimed()
+    }
+
     /// Whether a peer has the interface and has used it a moment ago. Whoever only watches leaves it to him for now.
     pub(crate) fn is_busy_elsewhere(&self) -> bool {
         !self.port().is_claimed()
@@ -66,13 +70,7 @@ impl Turn<'_> {
     /// Asks the reader for the slot's status and draws the conclusions.
     fn ask(&mut self) -> Result<()> {
         let port = self.port();
-        let bit = 1_u32.checked_shl(self.slot.into()).unwrap_or(0);
-        let mut heard = std::mem::take(&mut self.hints);
-        if self.card.state == CardState::Inserted {
-            // That may be the very insertion.
-            heard.replaced = 0;
-        }
-        let emptied = self.believed(heard) & bit != 0;
+        let left = std::mem::take(&mut self.hints).say_left(self.slot, self.card.state);
         if !port.knows_status() {
             self.card.last_poll_ms = Moment::now().millis().max(1);
             if !self.card.state.is_present() {
@@ -91,7 +89,7 @@ impl Turn<'_> {
         match status {
             Ok(icc) => {
                 self.card.last_poll_ms = Moment::now().millis().max(1);
-                self.conclude(icc, emptied);
+                self.conclude(icc, left);
                 Ok(())
             }
             Err(error) => {
@@ -106,8 +104,8 @@ impl Turn<'_> {
     }
 
     /// What a slot status means, given what was known. "Inactive" where the card was powered is another card, and so is
-    /// any card where the slot was reported empty in between.
-    fn conclude(&mut self, icc: IccStatus, emptied: bool) {
+    /// any card where the reader said that one has left in between.
+    fn conclude(&mut self, icc: IccStatus, left: bool) {
         self.active = icc == IccStatus::Active;
         let present = icc != IccStatus::Absent;
         match self.card.state {
@@ -135,8 +133,8 @@ impl Turn<'_> {
                 self.card.note_removal();
                 self.bell = true;
             }
-            CardState::Powered if icc == IccStatus::Inactive || emptied => self.swapped(),
-            CardState::Inserted | CardState::Mute | CardState::Unpowered | CardState::Dormant if emptied => {
+            CardState::Powered if icc == IccStatus::Inactive || left => self.swapped(),
+            CardState::Inserted | CardState::Mute | CardState::Unpowered | CardState::Dormant if left => {
                 self.swapped();
             }
             CardState::Unpowered | CardState::Dormant if self.active => self.card.state = CardState::Inserted,

@@ -110,22 +110,33 @@ impl<'a> Turn<'a> {
         if !still_ours || turn.header.busy != 0 {
             port.set_claimed(false);
         }
-        let as_seen = port.see_moves(slot, turn.card.moves);
         match reaped {
-            Ok(hints) => {
-                turn.note(hints);
-                if !still_ours && !as_seen {
-                    // The last words of our claim are about what its next owner has seen and written down himself.
-                    turn.hints.emptied = 0;
-                    turn.hints.replaced = 0;
-                }
-            }
+            Ok(hints) if still_ours => turn.note(hints),
+            Ok(hints) => turn.note(turn.news(hints)),
             Err(error) => {
                 log::debug!("{}: {error}", port.interface().node.display());
                 return Err(Gone);
             }
         }
+        port.see_moves(slot, turn.card.moves);
         Ok(turn)
+    }
+
+    /// What the last report to a claim that was lost says of slots in which the next owner has seen nothing happen. The
+    /// rest he has written down himself.
+    fn news(&self, hints: Hints) -> Hints {
+        let port = self.port();
+        (0..port.slots()).fold(hints, |news, slot| {
+            let moves = if slot == self.slot {
+                Some(self.card.moves)
+            } else {
+                port.store().read(slot).1.map(|entry| entry.moves)
+            };
+            match moves {
+                Some(moves) if port.has_seen_moves(slot, moves) => news,
+                Some(_) | None => news.but(slot),
+            }
+        })
     }
 
     /// Remembers what the interrupt endpoint said, for this slot here and for the others in their entries.
@@ -135,48 +146,18 @@ impl<'a> Turn<'a> {
             emptied: self.hints.emptied | hints.emptied,
             replaced: self.hints.replaced | hints.replaced,
         };
-        let others = !(1_u32.checked_shl(self.slot.into()).unwrap_or(0));
-        self.empty_others(self.believed(hints) & others);
         // Whoever waits for another slot may not have heard what was collected here.
-        self.bell |= self.doubt_others((hints.changed | hints.emptied) & others);
-    }
-
-    /// The slots in which there is, or was for a moment, no card or another one: those reported empty, and, where a card
-    /// is powered as soon as it is in, those reported changed.
-    pub(super) fn believed(&self, hints: Hints) -> u32 {
-        let port = self.port();
-        match (port.reports_changes(), port.hides_swaps()) {
-            (false, _) => 0,
-            (true, false) => hints.emptied,
-            (true, true) => hints.emptied | hints.replaced,
-        }
-    }
-
-    /// Notes that there was no card in these other slots; their status tells later whether there is one now.
-    fn empty_others(&mut self, which: u32) {
-        for slot in (0..self.port().slots()).filter(|slot| which & 1_u32.checked_shl((*slot).into()).unwrap_or(0) != 0)
-        {
-            if let (_, Some(mut entry)) = self.port().store().read(slot) {
-                // One that nobody has powered yet is as new as any.
-                if entry.state.is_present() && entry.state != CardState::Inserted {
-                    entry.note_removal();
-                    entry.last_poll_ms = 0;
-                    self.port().store().write_slot(slot, &entry);
-                    self.bell = true;
-                }
-            }
-        }
+        self.bell |= self.doubt_others(hints);
     }
 
     /// Has other slots of the interface asked for their status at their next turn; whether there are any.
-    pub(super) fn doubt_others(&self, which: u32) -> bool {
+    pub(super) fn doubt_others(&self, hints: Hints) -> bool {
         let mut any = false;
-        for slot in (0..self.port().slots())
-            .filter(|s| *s != self.slot && which & 1_u32.checked_shl((*s).into()).unwrap_or(0) != 0)
-        {
+        for slot in (0..self.port().slots()).filter(|slot| *slot != self.slot && hints.concern(*slot)) {
             if let (_, Some(mut entry)) = self.port().store().read(slot) {
-                entry.last_poll_ms = 0;
+                doubt(&mut entry, hints, slot);
                 self.port().store().write_slot(slot, &entry);
+                self.port().see_moves(slot, entry.moves);
                 any = true;
             }
         }
@@ -334,6 +315,10 @@ impl Drop for Turn<'_> {
             };
             store.write_header(&header);
         } else {
+            // The reader says it once only, and this turn did not ask.
+            if self.hints.concern(self.slot) {
+                self.bell |= doubt(&mut self.card, self.hints, self.slot);
+            }
             if self.header != self.header_written {
                 store.write_header(&self.header);
             }
@@ -356,4 +341,15 @@ impl Drop for Turn<'_> {
             store.ring();
         }
     }
+}
+
+/// Notes what the reader said of a slot that is not asked now; whether that is a change. A card that was taken out has
+/// left even if there is one again when the slot is asked.
+fn doubt(card: &mut Slot, hints: Hints, slot: u8) -> bool {
+    card.last_poll_ms = 0;
+    let left = hints.say_left(slot, card.state) && card.state.is_present();
+    if left {
+        card.note_removal();
+    }
+    left
 }
