@@ -15,6 +15,8 @@ pub mod counters;
 pub mod descriptor;
 pub mod device;
 pub mod fault;
+pub mod remote;
+pub mod server;
 pub mod wire;
 
 mod answer;
@@ -30,6 +32,12 @@ mod slot;
 mod sys;
 mod t0;
 mod t1;
+mod transfer;
+mod usbip;
+
+pub(crate) mod client;
+pub(crate) mod protocol;
+pub(crate) mod socket;
 
 #[cfg(test)]
 mod tests;
