@@ -98,11 +98,12 @@ fn a_claim_is_one_clients_until_it_is_taken_or_the_client_dies() {
     a.claim().unwrap();
     assert_eq!(b.claim().unwrap_err().kind, ErrorKind::Busy);
     assert_eq!(b.bulk_out(&STATUS, SHORT).unwrap_err().kind, ErrorKind::Busy);
-    a.start_interrupt().unwrap();
     let mut buffer = [0; 8];
-    while a.reap_interrupt(&mut buffer).unwrap() != Interrupt::Pending {
-        a.start_interrupt().unwrap();
-    }
+    a.start_interrupt().unwrap();
+    assert!(wakes(&*a, LONG), "the card that is in it");
+    assert_eq!(a.reap_interrupt(&mut buffer).unwrap(), Interrupt::Message(2));
+    a.start_interrupt().unwrap();
+    assert_eq!(a.reap_interrupt(&mut buffer).unwrap(), Interrupt::Pending);
     b.take_over().unwrap();
     assert!(wakes(&*a, LONG), "the old holder's interrupt transfer ends");
     assert_eq!(a.reap_interrupt(&mut buffer).unwrap(), Interrupt::Idle);
