@@ -34,6 +34,11 @@ impl Turn<'_> {
         self.header.claim_peer = port.peer();
         // Far from what the last holder counted, so that a late answer to his is not taken for one to ours.
         self.header.sequence = self.header.sequence.wrapping_add(61);
+        // A report from the time of an earlier claim is news only if nobody has found out otherwise meanwhile.
+        let report = port.reap_old();
+        if port.is_unmoved(self.slot, self.card.moves) {
+            self.note(report);
+        }
         let first = self.card_written.is_none();
         {
             let mut engine = port.engine();

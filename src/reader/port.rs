@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::{Mutex, MutexGuard};
@@ -35,6 +35,8 @@ pub(crate) struct Port {
     claimed: AtomicBool,
     /// When a use of a card was last written down.
     touched: AtomicU64,
+    /// For each slot, its count of moves at the end of this process's last turn.
+    moves: [AtomicU16; MAX_SLOTS as usize],
 }
 
 /// What the interrupt endpoint had to say.
@@ -108,6 +110,7 @@ impl Port {
             _alive: alive,
             claimed: AtomicBool::new(false),
             touched: AtomicU64::new(0),
+            moves: [const { AtomicU16::new(0) }; MAX_SLOTS as usize],
         })
     }
 
@@ -223,6 +226,31 @@ impl Port {
             }
         }
         Ok(hints)
+    }
+
+    /// Notes how often the card in a slot had moved when this process last looked.
+    pub(crate) fn remember_moves(&self, slot: u8, moves: u16) {
+        if let Some(remembered) = self.moves.get(usize::from(slot)) {
+            remembered.store(moves, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether nobody has noted a move since this process last looked.
+    pub(crate) fn is_unmoved(&self, slot: u8, moves: u16) -> bool {
+        let remembered = self.moves.get(usize::from(slot));
+        remembered.is_some_and(|remembered| remembered.load(Ordering::Relaxed) == moves)
+    }
+
+    /// Collects what the interrupt endpoint reported before the claim was lost, and nobody read since.
+    pub(crate) fn reap_old(&self) -> Hints {
+        let mut hints = Hints::default();
+        let mut buffer = [0; 64];
+        if self.has_interrupt() {
+            if let Ok(Interrupt::Message(len)) = self.transport.reap_interrupt(&mut buffer) {
+                self.hear(buffer.get(..len).unwrap_or_default(), &mut hints);
+            }
+        }
+        hints
     }
 
     fn connected(&self, hints: Hints) -> usb::Result<Hints> {

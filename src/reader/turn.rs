@@ -95,7 +95,7 @@ impl<'a> Turn<'a> {
     }
 
     /// Remembers what the interrupt endpoint said, for this slot here and for the others in their entries.
-    fn note(&mut self, hints: Hints) {
+    pub(super) fn note(&mut self, hints: Hints) {
         self.hints = Hints {
             changed: self.hints.changed | hints.changed,
             emptied: self.hints.emptied | hints.emptied,
@@ -256,6 +256,7 @@ impl<'a> Turn<'a> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
+        self.port().remember_moves(self.slot, self.card.moves);
         let store = self.port().store();
         if !std::thread::panicking() {
             if self.header != self.header_written {

@@ -71,7 +71,7 @@ fn killed_while_exclusive_the_card_is_reset() {
     let world = World::new(&[]);
     let mut a = world.connected(EXCLUSIVE);
     let mut watcher = world.agent();
-    watcher.start("change 20000 1a2");
+    watcher.start("change 20000 a0");
     watcher.waits();
     a.answers(VERIFY, "9000");
     a.kill();
