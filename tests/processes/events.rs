@@ -70,6 +70,17 @@ fn one_that_was_not_watching_knows_of_it_at_its_next_call() {
 }
 
 #[test]
+fn what_a_process_found_just_before_it_ended_is_looked_at_anew() {
+    let world = World::new(&[]);
+    let mut b = world.agent();
+    let mut a = world.connected(SHARED);
+    a.answers(SELECT, "9000");
+    a.kill();
+    world.tell("remove 0");
+    assert_eq!(event(&b.call("change 0 0")) & (EMPTY | PRESENT), EMPTY);
+}
+
+#[test]
 fn a_card_swapped_while_all_are_idle_is_another_card() {
     let world = World::new(&[]);
     let mut a = world.connected(SHARED);
