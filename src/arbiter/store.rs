@@ -144,7 +144,10 @@ pub(crate) fn assign_indices(place: &Place, interfaces: &[Interface]) -> Vec<u8>
     }
     let _guard = DirectoryLock::take(directory);
     let records = recorded(directory);
-    for (key, index) in records.iter().filter(|(key, _)| !keys.contains(key) && is_gone(&place.nodes, key)) {
+    for (key, index) in records
+        .iter()
+        .filter(|(key, _)| !keys.contains(key) && is_gone(&place.nodes, key))
+    {
         // Not ours to remove, perhaps; whoever made it will.
         let _not_ours = fs::remove_file(directory.join(key.file_name(*index)));
     }

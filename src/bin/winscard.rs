@@ -131,10 +131,23 @@ mod tests {
                 devices: vec!["level=tpdu".into(), "card=none".into()],
             }
         );
-        assert!(matches!(parse("--usbip").unwrap(), Sim::Serve { usbip: Some(3240), .. }));
-        assert!(matches!(parse("--usbip --port 7").unwrap(), Sim::Serve { usbip: Some(7), .. }));
+        assert!(matches!(
+            parse("--usbip").unwrap(),
+            Sim::Serve { usbip: Some(3240), .. }
+        ));
+        assert!(matches!(
+            parse("--usbip --port 7").unwrap(),
+            Sim::Serve { usbip: Some(7), .. }
+        ));
         assert!(matches!(parse("--control /s readers").unwrap(), Sim::Control { .. }));
-        for line in ["", "--listen", "--port 7 --listen /s", "--control /s --usbip", "--fast", "--usbip --port x"] {
+        for line in [
+            "",
+            "--listen",
+            "--port 7 --listen /s",
+            "--control /s --usbip",
+            "--fast",
+            "--usbip --port x",
+        ] {
             assert!(parse(line).is_err(), "{line}");
         }
     }

@@ -12,8 +12,8 @@ use crate::arbiter::record::MAX_SLOTS;
 use crate::arbiter::store::{self, Key, Place};
 use crate::ccid::Descriptor;
 use crate::fork::PerProcess;
-use crate::usb::sysfs::SnapshotKey;
 use crate::sim::client;
+use crate::usb::sysfs::SnapshotKey;
 use crate::usb::{Interface, sysfs};
 use crate::{env, sim};
 

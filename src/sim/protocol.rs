@@ -25,9 +25,19 @@ pub(crate) enum Request {
     Claim,
     TakeOver,
     Release,
-    BulkOut { timeout_ms: u32, data: Vec<u8> },
-    BulkIn { timeout_ms: u32, wanted: u32 },
-    Control { request: ControlRequest, length: u16, data: Vec<u8> },
+    BulkOut {
+        timeout_ms: u32,
+        data: Vec<u8>,
+    },
+    BulkIn {
+        timeout_ms: u32,
+        wanted: u32,
+    },
+    Control {
+        request: ControlRequest,
+        length: u16,
+        data: Vec<u8>,
+    },
     SetInterface,
     Reset,
     /// Puts the interrupt transfer of this number in flight.
@@ -160,10 +170,7 @@ pub(crate) fn encode_reply(reply: &Reply) -> Vec<u8> {
 pub(crate) fn decode_reply(bytes: &[u8]) -> Reply {
     match bytes.split_first() {
         Some((0, data)) => Ok(data.to_vec()),
-        Some((&number, _)) => Err(KINDS
-            .get(usize::from(number) - 1)
-            .copied()
-            .unwrap_or(ErrorKind::Other)),
+        Some((&number, _)) => Err(KINDS.get(usize::from(number) - 1).copied().unwrap_or(ErrorKind::Other)),
         None => Err(ErrorKind::Other),
     }
 }

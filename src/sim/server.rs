@@ -105,7 +105,11 @@ impl Server {
             server.socket = Some(path);
         }
         let default = [String::new()];
-        let devices = if options.devices.is_empty() { &default[..] } else { &options.devices };
+        let devices = if options.devices.is_empty() {
+            &default[..]
+        } else {
+            &options.devices
+        };
         for words in devices {
             server
                 .add(words)
@@ -337,7 +341,10 @@ impl Server {
         };
         self.last_token += 1;
         match Session::open(port, self.last_token) {
-            Some(session) => (Ok(self.last_token.to_string().into_bytes()), Some(Role::Session(session))),
+            Some(session) => (
+                Ok(self.last_token.to_string().into_bytes()),
+                Some(Role::Session(session)),
+            ),
             None => (Err(ErrorKind::Disconnected), None),
         }
     }
@@ -357,7 +364,11 @@ impl Drop for Server {
 /// What USB/IP shows of a device.
 fn exported(device: &Served) -> usbip::Exported {
     usbip::Exported {
-        ports: device.functions.iter().map(|f| Arc::clone(f.port())).collect::<Vec<Arc<port::Port>>>(),
+        ports: device
+            .functions
+            .iter()
+            .map(|f| Arc::clone(f.port()))
+            .collect::<Vec<Arc<port::Port>>>(),
     }
 }
 

@@ -82,7 +82,10 @@ impl Link {
     }
 
     fn operate(&mut self, peer: &mut Peer, operation: &Operation, exported: Vec<Exported>) {
-        let devices = exported.into_iter().enumerate().filter(|(_, device)| !device.ports.is_empty());
+        let devices = exported
+            .into_iter()
+            .enumerate()
+            .filter(|(_, device)| !device.ports.is_empty());
         let mut devices = devices.map(|(at, device)| Functions::new(at, device.ports));
         match operation {
             Operation::DeviceList => {
@@ -202,9 +205,12 @@ fn end(seq: u32, result: Result<Moved, ErrorKind>) -> Vec<u8> {
         Err(ErrorKind::Stall) => libc::EPIPE,
         Err(ErrorKind::Overflow) => libc::EOVERFLOW,
         Err(ErrorKind::Disconnected) => libc::ESHUTDOWN,
-        Err(
-            ErrorKind::Busy | ErrorKind::Timeout | ErrorKind::NoAccess | ErrorKind::NoMemory | ErrorKind::Other,
-        ) => libc::EPROTO,
+        Err(ErrorKind::Busy | ErrorKind::Timeout | ErrorKind::NoAccess | ErrorKind::NoMemory | ErrorKind::Other) => {
+            libc::EPROTO
+        }
     };
     wire::submitted(seq, -status, 0, &[])
 }
+
+#[cfg(test)]
+mod tests;

@@ -215,7 +215,8 @@ impl Transport for Remote {
     }
 
     fn set_interface(&self) -> Result<()> {
-        self.ask(&Request::SetInterface, Duration::ZERO, "set interface").map(drop)
+        self.ask(&Request::SetInterface, Duration::ZERO, "set interface")
+            .map(drop)
     }
 
     fn reset_device(&self) -> Result<()> {
@@ -263,6 +264,8 @@ impl Transport for Remote {
 
     fn is_connected(&self) -> bool {
         let mut fds = [entry(self.request_fd, libc::POLLRDHUP)];
-        !self.dead.load(Ordering::Acquire) && poll(&mut fds, Some(Instant::now())).is_ok() && fds.iter().all(|fd| fd.revents == 0)
+        !self.dead.load(Ordering::Acquire)
+            && poll(&mut fds, Some(Instant::now())).is_ok()
+            && fds.iter().all(|fd| fd.revents == 0)
     }
 }

@@ -112,7 +112,11 @@ fn killed_in_mid_exchange_the_pipes_are_found_in_order_and_the_card_is_reset() {
         let begin = Instant::now();
         b.gives(&format!("transmit {SELECT}"), ResetCard);
         // The reader itself was busy with the command for 300 ms.
-        assert!(begin.elapsed() < AT_ONCE + Duration::from_millis(300), "round {round}: {:?}", begin.elapsed());
+        assert!(
+            begin.elapsed() < AT_ONCE + Duration::from_millis(300),
+            "round {round}: {:?}",
+            begin.elapsed()
+        );
         b.gives("reconnect 2 3 0", Fine);
         b.answers(IS_VERIFIED, "63C3");
         b.answers(SELECT, "9000");
@@ -186,7 +190,10 @@ fn many_deaths_at_random_moments() {
         let answer = b.call(&format!("transmit {SELECT}"));
         assert!(begin.elapsed() < AT_ONCE, "round {round}: {:?}", begin.elapsed());
         if answer != "0 9000" {
-            assert!(answer.starts_with(&Expected::code(&ResetCard)), "round {round}: {answer}");
+            assert!(
+                answer.starts_with(&Expected::code(&ResetCard)),
+                "round {round}: {answer}"
+            );
             b.gives("reconnect 2 3 0", Fine);
             b.answers(SELECT, "9000");
         }

@@ -178,5 +178,8 @@ fn nothing_new_is_a_timeout_and_costs_no_time() {
     let begin = Instant::now();
     a.gives(&format!("change 200 {state:x}"), Timeout);
     let took = begin.elapsed();
-    assert!(took >= Duration::from_millis(200) && took < Duration::from_millis(900), "{took:?}");
+    assert!(
+        took >= Duration::from_millis(200) && took < Duration::from_millis(900),
+        "{took:?}"
+    );
 }

@@ -1,5 +1,8 @@
 //! Connections and transactions between processes.
 
+use std::thread;
+use std::time::Duration;
+
 use winscard::error::Error::{ResetCard, SharingViolation};
 
 use crate::agents::*;
@@ -47,7 +50,11 @@ fn one_protocol_per_card() {
 #[test]
 fn a_transaction_keeps_others_waiting_and_lets_them_go_on() {
     let world = World::new(&[]);
-    let (mut a, mut b, mut c) = (world.connected(SHARED), world.connected(SHARED), world.connected(SHARED));
+    let (mut a, mut b, mut c) = (
+        world.connected(SHARED),
+        world.connected(SHARED),
+        world.connected(SHARED),
+    );
     a.gives("begin", Fine);
     b.start("begin");
     c.start(&format!("transmit {SELECT}"));
@@ -92,7 +99,11 @@ fn nobody_starves_when_two_take_turns() {
 #[test]
 fn a_reset_is_seen_by_everybody_else_once() {
     let world = World::new(&[]);
-    let (mut a, mut b, mut c) = (world.connected(SHARED), world.connected(SHARED), world.connected(DIRECT));
+    let (mut a, mut b, mut c) = (
+        world.connected(SHARED),
+        world.connected(SHARED),
+        world.connected(DIRECT),
+    );
     a.answers(VERIFY, "9000");
     assert!(a.call("reconnect 2 3 1").starts_with("0 "));
     a.answers(IS_VERIFIED, "63C3");
@@ -145,4 +156,19 @@ fn slots_of_one_reader_do_not_disturb_each_other() {
         b.start(&format!("transmit {SELECT}"));
         assert_eq!((a.result(SOON), b.result(SOON)), ("0 9000".into(), "0 9000".into()));
     }
+}
+
+#[test]
+fn those_who_wait_do_nothing_else() {
+    let world = World::new(&[]);
+    let (mut a, mut b, mut watcher) = (world.connected(SHARED), world.connected(SHARED), world.agent());
+    a.gives("begin", Fine);
+    b.start("begin");
+    watcher.start("change 20000 122");
+    thread::sleep(Duration::from_millis(1500));
+    let before = (b.switches(), watcher.switches());
+    thread::sleep(Duration::from_millis(1500));
+    assert_eq!((b.switches(), watcher.switches()), before, "somebody woke up");
+    b.waits();
+    watcher.waits();
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Mutex, OnceLock};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use winscard::error::Error;
 use winscard::sim::remote::Control;
@@ -80,7 +80,9 @@ impl World {
     /// Carries out a command of the control channel.
     pub(crate) fn tell(&self, command: &str) -> Vec<String> {
         let mut control = self.control.lock().expect("control");
-        control.command(command).unwrap_or_else(|error| panic!("{command}: {error}"))
+        control
+            .command(command)
+            .unwrap_or_else(|error| panic!("{command}: {error}"))
     }
 
     pub(crate) fn counter(&self, name: &str) -> u64 {
@@ -198,7 +200,11 @@ impl Agent {
     /// Sends an APDU that has to be answered like this.
     #[track_caller]
     pub(crate) fn answers(&mut self, command: &str, response: &str) {
-        assert_eq!(self.call(&format!("transmit {command}")), format!("0 {response}"), "{command}");
+        assert_eq!(
+            self.call(&format!("transmit {command}")),
+            format!("0 {response}"),
+            "{command}"
+        );
     }
 
     /// Kills it, at once.
@@ -213,18 +219,13 @@ impl Agent {
         std::fs::read_dir(tasks).expect("/proc").count()
     }
 
-    /// Waits until it sleeps in the kernel.
-    pub(crate) fn settle(&self) {
-        let end = Instant::now() + SOON;
-        let stat = format!("/proc/{}/stat", self.child.id());
-        loop {
-            let text = std::fs::read_to_string(&stat).expect("/proc");
-            let state = text.rsplit(") ").next().and_then(|rest| rest.chars().next());
-            if state == Some('S') || Instant::now() >= end {
-                return;
-            }
-            thread::sleep(Duration::from_millis(1));
-        }
+    /// How often it has woken up and gone to sleep.
+    pub(crate) fn switches(&self) -> u64 {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("/proc");
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        line.and_then(|count| count.trim().parse().ok()).expect("a number")
     }
 }
 

@@ -11,18 +11,23 @@ use crate::sim::wire::kind;
 pub(in crate::sim) fn parse_injection(words: &[&str]) -> Result<Injection, String> {
     let (name, rest) = words.split_first().ok_or("no fault named")?;
     let mut faults = name.split('+').map(fault).collect::<Result<Vec<_>, _>>()?;
-    let fault = if faults.len() == 1 { faults.remove(0) } else { Fault::Several(faults) };
+    let fault = if faults.len() == 1 {
+        faults.remove(0)
+    } else {
+        Fault::Several(faults)
+    };
     let mut injection = Injection::from(fault);
     for word in rest {
-        let meant = match word.split_once('=') {
-            Some(("on", command)) => message(command).map(|kind| injection.on = Some(kind)),
-            Some(("times", "always")) => Some(injection.times = Times::Always),
+        let not_understood = || format!("\"{word}\" is not understood");
+        match word.split_once('=') {
+            Some(("on", command)) => injection.on = Some(message(command).ok_or_else(not_understood)?),
+            Some(("times", "always")) => injection.times = Times::Always,
             Some(("times", count)) => {
-                number(count, 1, u64::from(u32::MAX)).map(|count| injection.times = Times::Count(count))
+                let count = number(count, 1, u64::from(u32::MAX)).ok_or_else(not_understood)?;
+                injection.times = Times::Count(count);
             }
-            _ => None,
-        };
-        meant.ok_or_else(|| format!("\"{word}\" is not understood"))?;
+            _ => return Err(not_understood()),
+        }
     }
     Ok(injection)
 }
@@ -57,9 +62,7 @@ fn one(name: &str, arguments: &[&str]) -> Option<Fault> {
         ("lost", []) => Fault::Lost,
         ("delay", [by]) => Fault::Delay(time(by)?),
         ("fail", [error]) => Fault::Fail(byte(error)?),
-        ("power-on-fails", [selects]) => {
-            Fault::PowerOnFails(selects.split(',').map(byte).collect::<Option<Vec<_>>>()?)
-        }
+        ("power-on-fails", [selects]) => Fault::PowerOnFails(selects.split(',').map(byte).collect::<Option<Vec<_>>>()?),
         ("card-pulled", []) => Fault::CardPulled,
         ("unplugged", []) => Fault::Unplugged,
         ("interrupt", [hex]) => Fault::Interrupt(bytes(hex)?),

@@ -51,7 +51,9 @@ impl Server {
             }
             "after" => {
                 let time = arguments.first().and_then(|time| options::time(time));
-                let at = time.and_then(|time| Instant::now().checked_add(time)).ok_or("no time")?;
+                let at = time
+                    .and_then(|time| Instant::now().checked_add(time))
+                    .ok_or("no time")?;
                 let rest = arguments.get(1..).unwrap_or_default().join(" ");
                 let place = self.planned.partition_point(|(planned, _)| *planned > at);
                 self.planned.insert(place, (at, rest));
@@ -61,7 +63,11 @@ impl Server {
                 self.quit = true;
                 Ok(String::new())
             }
-            _ => reader_command(command, self.function(arguments.first())?, arguments.get(1..).unwrap_or_default()),
+            _ => reader_command(
+                command,
+                self.function(arguments.first())?,
+                arguments.get(1..).unwrap_or_default(),
+            ),
         }
     }
 
@@ -98,7 +104,10 @@ impl Server {
                 let line = match device.functions.get(function) {
                     Some(function) => {
                         let i = &function.interface;
-                        format!("{number} plugged {} {:04x}:{:04x}", i.usb_path, i.vendor_id, i.product_id)
+                        format!(
+                            "{number} plugged {} {:04x}:{:04x}",
+                            i.usb_path, i.vendor_id, i.product_id
+                        )
                     }
                     None => format!("{number} unplugged"),
                 };
@@ -136,7 +145,10 @@ fn reader_command(command: &str, function: &Function, arguments: &[&str]) -> Ans
             }));
         }
         "latency" => {
-            let time = arguments.first().and_then(|time| options::time(time)).ok_or("no time")?;
+            let time = arguments
+                .first()
+                .and_then(|time| options::time(time))
+                .ok_or("no time")?;
             let port = Arc::clone(function.port());
             if let Some(mut state) = port.lock() {
                 state.device.config.latency = time;

@@ -66,7 +66,9 @@ impl Session {
     /// Carries a request out; `None` if it takes time.
     pub(super) fn request(&mut self, request: Request, now: Instant) -> Option<Reply> {
         match request {
-            Request::BulkOut { timeout_ms, data } => self.start(Pending::Out(OutTransfer::new(data, false)), timeout_ms, now),
+            Request::BulkOut { timeout_ms, data } => {
+                self.start(Pending::Out(OutTransfer::new(data, false)), timeout_ms, now)
+            }
             Request::BulkIn { timeout_ms, wanted } => {
                 let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
                 self.start(Pending::In(InTransfer::new(wanted)), timeout_ms, now)

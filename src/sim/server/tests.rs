@@ -58,7 +58,10 @@ impl Drop for Bench {
     fn drop(&mut self) {
         self.control.command("quit").unwrap();
         self.server.take().unwrap().join().unwrap();
-        assert!(!self.socket.exists() && !client::records(&self.socket).exists(), "nothing is left");
+        assert!(
+            !self.socket.exists() && !client::records(&self.socket).exists(),
+            "nothing is left"
+        );
     }
 }
 
@@ -86,7 +89,10 @@ fn readers_are_listed_with_nodes_and_exchange() {
     let transport = list[1].open().unwrap();
     assert_eq!(status(&*transport)[..8], [0x81, 0, 0, 0, 0, 0, 7, 1]);
     let mut buffer = [0; 64];
-    assert_eq!(transport.bulk_in(&mut buffer, SHORT).unwrap_err().kind, ErrorKind::Timeout);
+    assert_eq!(
+        transport.bulk_in(&mut buffer, SHORT).unwrap_err().kind,
+        ErrorKind::Timeout
+    );
     assert_eq!(status(&*transport).len(), 10, "works again after a timeout");
 }
 
@@ -192,13 +198,25 @@ fn interfaces_of_one_device_share_its_node() {
     assert_eq!((list[0].number, list[1].number), (0, 1));
     assert!(list.iter().all(|interface| interface.composite));
     let (a, b) = (list[0].open().unwrap(), list[1].open().unwrap());
-    assert_eq!((status(&*a).len(), status(&*b).len()), (10, 10), "each has its own claim");
+    assert_eq!(
+        (status(&*a).len(), status(&*b).len()),
+        (10, 10),
+        "each has its own claim"
+    );
 }
 
 #[test]
 fn wrong_commands_are_named_and_change_nothing() {
     let mut bench = Bench::new("wrong", &[]);
-    for command in ["remove", "remove 7", "dance 0", "insert 0 0 gold", "inject 0", "after soon remove 0", "add level=9"] {
+    for command in [
+        "remove",
+        "remove 7",
+        "dance 0",
+        "insert 0 0 gold",
+        "inject 0",
+        "after soon remove 0",
+        "add level=9",
+    ] {
         let error = bench.control.command(command).unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput, "{command}");
     }

@@ -45,13 +45,17 @@ impl Functions {
 
     pub(super) fn announcement(&self) -> Announcement {
         let number = u32::try_from(self.number).unwrap_or(0) + 1;
-        let high = self.with(0, |device| device.config().packet_len() > 64).unwrap_or(false);
+        let high = self
+            .with(0, |device| device.config().packet_len() > 64)
+            .unwrap_or(false);
         Announcement {
             id: format!("1-{number}"),
             bus: 1,
             device: number,
             speed: if high { 3 } else { 2 },
-            descriptor: self.with(0, |device| descriptor::device(device.config())).unwrap_or_default(),
+            descriptor: self
+                .with(0, |device| descriptor::device(device.config()))
+                .unwrap_or_default(),
             interfaces: (0..self.ports.len())
                 .filter_map(|at| self.with(at, |device| [device.config().class, 0, device.config().protocol]))
                 .collect(),
@@ -78,7 +82,16 @@ impl Functions {
 
     /// A control request (USB 2.0 §9.4); `None` is STALL.
     pub(super) fn control(&self, setup: [u8; 8], now: Instant) -> Option<Vec<u8>> {
-        let [request_type, request, value_low, value_high, index_low, index_high, _, _] = setup;
+        let [
+            request_type,
+            request,
+            value_low,
+            value_high,
+            index_low,
+            index_high,
+            _,
+            _,
+        ] = setup;
         let request = ControlRequest {
             request_type,
             request,
@@ -96,7 +109,9 @@ impl Functions {
                 let index = u16::from(own);
                 self.with(at, |device| device.control(ControlRequest { index, ..request }, now))?
             }
-            _ if (request_type, request.request) == (0x80, 0x06) => self.descriptor(value_high, value_low, request, now),
+            _ if (request_type, request.request) == (0x80, 0x06) => {
+                self.descriptor(value_high, value_low, request, now)
+            }
             _ => self.with(0, |device| device.control(request, now))?,
         }
     }
@@ -108,7 +123,9 @@ impl Functions {
             (CONFIGURATION, 0) => self.configuration(),
             (STRING, index) if index > FIRST_INTERFACE_STRING => {
                 let at = usize::from(index - FIRST_INTERFACE_STRING);
-                self.with(at, |device| descriptor::get(device.config(), STRING, FIRST_INTERFACE_STRING))?
+                self.with(at, |device| {
+                    descriptor::get(device.config(), STRING, FIRST_INTERFACE_STRING)
+                })?
             }
             _ => self.with(0, |device| device.control(request, now))?,
         }

@@ -159,7 +159,9 @@ impl Command {
         }
         let is_in = u32_at(header, 12)? != 0;
         let endpoint = u8::try_from(u32_at(header, 16)?).ok().filter(|number| *number < 16);
-        let len = usize::try_from(u32_at(header, 24)?).ok().filter(|len| *len <= MAX_TRANSFER_LEN);
+        let len = usize::try_from(u32_at(header, 24)?)
+            .ok()
+            .filter(|len| *len <= MAX_TRANSFER_LEN);
         let (Some(endpoint), Some(len)) = (endpoint, len) else {
             return Some(Parsed::Nonsense);
         };
@@ -224,7 +226,10 @@ mod tests {
 
     #[test]
     fn operations_are_understood_when_they_are_whole() {
-        assert_eq!(Operation::parse(&[1, 0x11, 0x80, 5, 0, 0, 0, 0]), Some((Operation::DeviceList, 8)));
+        assert_eq!(
+            Operation::parse(&[1, 0x11, 0x80, 5, 0, 0, 0, 0]),
+            Some((Operation::DeviceList, 8))
+        );
         let mut import = vec![1, 0x11, 0x80, 3, 0, 0, 0, 0];
         import.extend(b"1-2");
         import.resize(40, 0);
@@ -242,7 +247,10 @@ mod tests {
         let Parsed::Command(Command::Submit(command), len) = Command::parse(&out) else {
             unreachable!("a whole command");
         };
-        assert_eq!((len, command.data, command.zlp, command.is_in), (51, vec![7, 8, 9], true, false));
+        assert_eq!(
+            (len, command.data, command.zlp, command.is_in),
+            (51, vec![7, 8, 9], true, false)
+        );
         assert_eq!((command.seq, command.endpoint), (0x11, 2));
         assert!(matches!(Command::parse(&submit(1, 64, &[])), Parsed::Command(Command::Submit(s), 48) if s.len == 64));
         assert_eq!(Command::parse(&submit(1, u32::MAX, &[])), Parsed::Nonsense);
@@ -264,9 +272,12 @@ mod tests {
             descriptor: vec![18, 1, 0, 2, 0, 0, 0, 64, 0xE6, 0x08, 0x37, 0x34, 0, 1, 1, 2, 0, 1],
             interfaces: vec![[0x0B, 0, 0]],
         };
-        let list = device_list(&[device.clone()]);
+        let list = device_list(std::slice::from_ref(&device));
         assert_eq!(list.len(), 12 + 312 + 4);
-        assert_eq!(list[12 + 0x120..12 + 0x130], [0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 2, 0x08, 0xE6, 0x34, 0x37]);
+        assert_eq!(
+            list[12 + 0x120..12 + 0x130],
+            [0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 2, 0x08, 0xE6, 0x34, 0x37]
+        );
         assert_eq!(imported(Some(&device)).len(), 320);
         assert_eq!(imported(None), [1, 0x11, 0, 3, 0, 0, 0, 1]);
     }
