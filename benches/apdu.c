@@ -132,7 +132,19 @@ static void status(void *with)
 	OK(SCardStatus(s->card, name, &name_length, &state, &protocol, atr, &atr_length));
 }
 
-static void status_change(void *with)
+/* The caller knows nothing yet: answered with SUCCESS. */
+static void state_unknown(void *with)
+{
+	struct session *s = with;
+	SCARD_READERSTATE reader = { .szReader = s->name, .dwCurrentState = SCARD_STATE_UNAWARE };
+
+	OK(SCardGetStatusChange(s->context, 0, &reader, 1));
+	if (!(reader.dwEventState & SCARD_STATE_PRESENT))
+		die("dwEventState", (long)reader.dwEventState);
+}
+
+/* The caller knows all: answered with a timeout. */
+static void state_known(void *with)
 {
 	struct session *s = with;
 	SCARD_READERSTATE reader = { .szReader = s->name, .dwCurrentState = SCARD_STATE_PRESENT | SCARD_STATE_INUSE };
@@ -174,7 +186,8 @@ static void pcsc(void)
 	s.command = GET_256;
 	measure("transmit256-outside", transmit, &s, CALLS);
 	measure("status", status, &s, CALLS);
-	measure("statuschange", status_change, &s, CALLS);
+	measure("state-unknown", state_unknown, &s, CALLS);
+	measure("state-known", state_known, &s, CALLS);
 	measure("beginend", begin_end, &s, CALLS);
 	measure("context", establish_release, &s, CALLS);
 	OK(SCardDisconnect(s.card, SCARD_LEAVE_CARD));

@@ -2,6 +2,7 @@
 
 use super::descriptor::{Descriptor, ExchangeLevel};
 use super::error::{Error, Result};
+use super::gemalto::Firmware;
 use super::message::{Command, CommandStatus, HEADER_LEN, Header, IccStatus, ResponseKind, Voltage};
 use super::quirks::Quirks;
 use crate::clock::Moment;
@@ -105,6 +106,8 @@ pub struct Engine {
     pub(super) sequence: u8,
     pub(super) slots: Vec<SlotMemory>,
     pub(super) resynced: bool,
+    /// Somebody else's command was still under way: its answer came late, or the slot was busy with it.
+    pub(super) met_foreign_command: bool,
     /// The message going out.
     pub(super) output: Vec<u8>,
     /// The message coming in.
@@ -115,6 +118,8 @@ pub struct Engine {
     pub(super) whole_reads_failed: bool,
     /// The last answer filled its last packet, and no zero-length packet was seen after it yet.
     pub(super) end_owed: bool,
+    /// What was learned from and told to the firmware.
+    pub(super) firmware: Firmware,
 }
 
 impl fmt::Debug for Engine {
@@ -162,11 +167,13 @@ impl Engine {
             sequence: 0,
             slots: vec![SlotMemory::default(); usize::from(descriptor.slots())],
             resynced: false,
+            met_foreign_command: false,
             output: Vec::new(),
             input: Vec::new(),
             whole_reads: quirks.ends_messages,
             whole_reads_failed: false,
             end_owed: false,
+            firmware: Firmware::default(),
         })
     }
 
@@ -216,6 +223,12 @@ impl Engine {
     /// needs a power cycle before its next APDU.
     pub fn take_resynced(&mut self) -> bool {
         std::mem::take(&mut self.resynced)
+    }
+
+    /// Whether traces of a command were met that this engine did not send, since this was last asked. On first contact
+    /// after a holder of the reader died they say that he died in mid-exchange.
+    pub fn take_met_foreign_command(&mut self) -> bool {
+        std::mem::take(&mut self.met_foreign_command)
     }
 
     pub(super) fn next_sequence(&mut self) -> u8 {
@@ -317,6 +330,7 @@ impl Engine {
             let header = answer.header;
             if (header.slot, header.sequence) != (slot, sequence) {
                 log::debug!("dropped a stale answer: {header:?}, waiting for slot {slot} sequence {sequence}");
+                self.met_foreign_command = true;
                 stale += 1;
                 if stale > MAX_STALE_FRAMES {
                     return Err(Error::Protocol("answers to other commands only"));

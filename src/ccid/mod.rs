@@ -9,11 +9,14 @@ mod commands;
 pub mod descriptor;
 pub mod error;
 pub mod exchange;
+pub mod gemalto;
 pub mod interrupt;
 pub mod message;
+pub mod pin;
 mod power;
 pub mod quirks;
 mod recovery;
+pub mod secure;
 mod transfer;
 
 #[cfg(test)]

@@ -19,7 +19,11 @@ use crate::ccid::interrupt::{Notification, notifications};
 use crate::clock::Moment;
 use crate::error::{Error, Result};
 use crate::fork::PerProcess;
+use crate::sim;
 use crate::usb::{self, Interface, Interrupt, Transport};
+
+/// How often to say that somebody else has the reader.
+const COMPLAINT_INTERVAL_MS: u64 = 5000;
 
 /// An interface as this process uses it.
 #[derive(Debug)]
@@ -35,7 +39,9 @@ pub(crate) struct Port {
     claimed: AtomicBool,
     /// When a use of a card was last written down.
     touched: AtomicU64,
-    /// For each slot, its count of moves at the end of this process's last turn.
+    /// When it was last said that somebody else has the reader.
+    complained: AtomicU64,
+    /// For each slot, its count of moves as this process last saw it.
     moves: [AtomicU16; MAX_SLOTS as usize],
 }
 
@@ -46,6 +52,22 @@ pub(crate) struct Hints {
     pub(crate) changed: u32,
     /// Bit n: slot n was empty at some time since the last look.
     pub(crate) emptied: u32,
+}
+
+impl Hints {
+    /// Whether anything was said of a slot.
+    pub(crate) fn concern(self, slot: u8) -> bool {
+        (self.changed | self.emptied) & bit(slot) != 0
+    }
+
+    /// Whether a slot was empty meanwhile.
+    pub(crate) fn has_emptied(self, slot: u8) -> bool {
+        self.emptied & bit(slot) != 0
+    }
+}
+
+fn bit(slot: u8) -> u32 {
+    1_u32.checked_shl(slot.into()).unwrap_or(0)
 }
 
 #[derive(Debug, Default)]
@@ -110,6 +132,7 @@ impl Port {
             _alive: alive,
             claimed: AtomicBool::new(false),
             touched: AtomicU64::new(0),
+            complained: AtomicU64::new(0),
             moves: [const { AtomicU16::new(0) }; MAX_SLOTS as usize],
         })
     }
@@ -128,6 +151,8 @@ impl Port {
             return Ok(Arc::clone(store));
         }
         let store = open()?;
+        let plugged: Vec<Key> = sim::interfaces().iter().map(Key::of).collect();
+        simulated.retain(|key, _| plugged.contains(key));
         simulated.insert(key, Arc::clone(&store));
         Ok(store)
     }
@@ -192,6 +217,17 @@ impl Port {
         due
     }
 
+    /// Whether to say again that somebody else has the reader: a call that waits finds it out four times a second.
+    pub(crate) fn is_complaint_due(&self) -> bool {
+        let now = Moment::now().millis();
+        let last = self.complained.load(Ordering::Relaxed);
+        let due = last == 0 || now.saturating_sub(last) >= COMPLAINT_INTERVAL_MS;
+        if due {
+            self.complained.store(now.max(1), Ordering::Relaxed);
+        }
+        due
+    }
+
     /// Whether changes of a slot are reported by the device itself.
     pub(crate) fn has_interrupt(&self) -> bool {
         self.interface.interrupt_in.is_some()
@@ -235,22 +271,10 @@ impl Port {
         }
     }
 
-    /// Whether nobody has noted a move since this process last looked.
-    pub(crate) fn is_unmoved(&self, slot: u8, moves: u16) -> bool {
+    /// Whether somebody else has noted a move since this process last looked.
+    pub(crate) fn has_moved(&self, slot: u8, moves: u16) -> bool {
         let remembered = self.moves.get(usize::from(slot));
-        remembered.is_some_and(|remembered| remembered.load(Ordering::Relaxed) == moves)
-    }
-
-    /// Collects what the interrupt endpoint reported before the claim was lost, and nobody read since.
-    pub(crate) fn reap_old(&self) -> Hints {
-        let mut hints = Hints::default();
-        let mut buffer = [0; 64];
-        if self.has_interrupt() {
-            if let Ok(Interrupt::Message(len)) = self.transport.reap_interrupt(&mut buffer) {
-                self.hear(buffer.get(..len).unwrap_or_default(), &mut hints);
-            }
-        }
-        hints
+        remembered.is_none_or(|remembered| remembered.load(Ordering::Relaxed) != moves)
     }
 
     fn connected(&self, hints: Hints) -> usb::Result<Hints> {
@@ -294,7 +318,7 @@ pub(crate) fn access(reader: &Reader, error: &io::Error) -> Error {
         reader.interface.node.display()
     );
     match error.raw_os_error() {
-        Some(libc::ENODEV | libc::ENXIO) => Error::ReaderUnavailable,
+        Some(libc::ENODEV | libc::ENXIO | libc::ENOENT) => Error::ReaderUnavailable,
         Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM) => Error::NoMemory,
         _ => Error::NoAccess,
     }

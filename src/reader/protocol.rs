@@ -42,6 +42,11 @@ impl Wanted {
         }
     }
 
+    /// Raw exchange, whatever else would do.
+    pub(crate) fn is_raw(self) -> bool {
+        self.raw
+    }
+
     /// None that could ever be used.
     pub(crate) fn is_none(self) -> bool {
         !(self.t0 || self.t1 || self.raw || self.any_old)
@@ -173,17 +178,11 @@ impl Turn<'_> {
         }
     }
 
-    /// Exchanges one command; `mine` if this is within the caller's own transaction.
+    /// Exchanges one command.
     ///
     /// # Errors
     /// `NoSmartcard`, `ProtoMismatch`, `ReaderUnavailable`, `NotTransacted`.
-    pub(crate) fn transmit(
-        &mut self,
-        protocol: DWORD,
-        command: &[u8],
-        response: &mut [u8],
-        mine: bool,
-    ) -> Result<usize> {
+    pub(crate) fn transmit(&mut self, protocol: DWORD, command: &[u8], response: &mut [u8]) -> Result<usize> {
         if !self.card.state.is_present() {
             return Err(Error::NoSmartcard);
         }
@@ -195,26 +194,22 @@ impl Turn<'_> {
             return Err(Error::NotTransacted);
         }
         let timeout = LinkData::decode(&self.card.link).timeout;
-        let mut result = self.send(command, response, timeout, mine);
+        let mut result = self.send(command, response, timeout);
         if matches!(result, Err(ccid::Error::Usb(error)) if error.kind == usb::ErrorKind::Busy) {
             // The claim was lost without a word in the record; nothing was sent yet.
             self.port().set_claimed(false);
             self.attach()?;
-            result = self.send(command, response, timeout, mine);
+            result = self.send(command, response, timeout);
         }
         self.touch();
         result.map_err(|error| self.transmit_error(error))
     }
 
-    fn send(&mut self, command: &[u8], response: &mut [u8], timeout: Duration, mine: bool) -> ccid::Result<usize> {
+    fn send(&mut self, command: &[u8], response: &mut [u8], timeout: Duration) -> ccid::Result<usize> {
         let body = |engine: &mut ccid::Engine, transport: &dyn usb::Transport, slot: u8| {
             engine.transmit(transport, slot, command, response, timeout)
         };
-        if mine {
-            self.exchange_unmarked(body)
-        } else {
-            self.exchange(body)
-        }
+        self.exchange_unmarked(body)
     }
 
     /// Behaviour reference §2.4.

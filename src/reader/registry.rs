@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::lookout::Lookout;
 use super::name;
 use crate::arbiter::record::MAX_SLOTS;
 use crate::arbiter::store::{self, Key, Place};
 use crate::ccid::Descriptor;
 use crate::fork::PerProcess;
 use crate::sim::client;
-use crate::usb::sysfs::SnapshotKey;
 use crate::usb::{Interface, sysfs};
 use crate::{env, sim};
 
@@ -43,6 +43,11 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
+    /// Whether this interface is on the bus.
+    pub(crate) fn has(&self, key: &Key) -> bool {
+        self.keys.iter().any(|(listed, _)| listed == key)
+    }
+
     /// The reader of this name.
     pub(crate) fn find(&self, name: &[u8]) -> Option<&Arc<Reader>> {
         self.readers.iter().find(|reader| reader.name.as_bytes() == name)
@@ -53,7 +58,7 @@ impl Snapshot {
 struct Registry {
     current: Arc<Snapshot>,
     /// What the bus looked like then; `None` if it has to be looked at again in any case.
-    seen: Option<SnapshotKey>,
+    seen: Option<Lookout>,
     /// A device was being configured then, and the kernel makes no sound when it is done.
     settling: bool,
     simulated: HashMap<Key, u8>,
@@ -73,8 +78,8 @@ pub(crate) fn readers() -> Arc<Snapshot> {
         registry.scan_builtin();
         return Arc::clone(&registry.current);
     }
-    let place = server().map_or_else(Place::usb, Place::server);
-    if !registry.seen.as_ref().is_some_and(|seen| seen.is_current(&place.nodes)) {
+    if !registry.seen.as_ref().is_some_and(Lookout::is_quiet) {
+        let place = server().map_or_else(Place::usb, Place::server);
         registry.scan_bus(&place);
     }
     Arc::clone(&registry.current)
@@ -146,7 +151,7 @@ fn scan_server(socket: &Path) -> sysfs::Scan {
 
 impl Registry {
     fn scan_bus(&mut self, place: &Place) {
-        let key = sysfs::snapshot_key(&place.nodes);
+        let lookout = Lookout::post(&bus_paths(), &place.nodes);
         let found = server().map_or_else(sysfs::scan, scan_server);
         let (usable, refused): (Vec<_>, Vec<_>) = found.interfaces.into_iter().partition(|i| store::may_use(&i.node));
         for interface in &refused {
@@ -158,9 +163,9 @@ impl Registry {
         }
         let indices = store::assign_indices(place, &usable);
         self.scan(usable, &indices);
-        // A permission may come later without the directory changing: then look again at every call.
         self.settling = found.settling;
-        self.seen = (refused.is_empty() && !found.settling).then_some(key);
+        let lasting = !found.settling && (refused.is_empty() || lookout.sees_permissions());
+        self.seen = lasting.then_some(lookout);
     }
 
     fn scan_builtin(&mut self) {

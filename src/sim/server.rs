@@ -216,7 +216,6 @@ impl Server {
         }
         self.devices.iter_mut().for_each(Served::settle);
         let mut wake = self.planned.last().map(|(at, _)| *at);
-        let mut notices = Vec::new();
         for connection in &mut self.connections {
             let Connection { peer, role } = connection;
             let next = match role {
@@ -224,7 +223,6 @@ impl Server {
                     if let Some(reply) = session.step(now) {
                         peer.push(&protocol::frame(&protocol::encode_reply(&reply)));
                     }
-                    notices.extend(session.notice().map(|notice| (session.token, notice)));
                     if session.is_gone() {
                         peer.end();
                     }
@@ -241,6 +239,19 @@ impl Server {
             };
             wake = wake.into_iter().chain(next).min();
         }
+        self.deliver_notices();
+        self.drop_ended();
+        wake
+    }
+
+    /// Tells clients of interrupt transfers that have ended.
+    fn deliver_notices(&mut self) {
+        let mut notices = Vec::new();
+        for connection in &mut self.connections {
+            if let Role::Session(session) = &mut connection.role {
+                notices.extend(session.notice().map(|notice| (session.token, notice)));
+            }
+        }
         for (token, notice) in notices {
             let to = self
                 .connections
@@ -250,8 +261,6 @@ impl Server {
                 connection.peer.push(&protocol::frame(&notice.encode()));
             }
         }
-        self.drop_ended();
-        wake
     }
 
     /// Lets go of connections whose other end is gone. Commands in text that were sent before are still carried out.
@@ -284,8 +293,15 @@ impl Server {
                     self.line(at, &line);
                 }
                 Role::Session(session) => {
-                    if !listen_to_session(peer, session, now) {
+                    let Some(request) = next_request(peer, session) else {
                         return;
+                    };
+                    let reply = session.request(request, now);
+                    // First who has lost something by it, then who has it.
+                    self.deliver_notices();
+                    if let (Some(connection), Some(reply)) = (self.connections.get_mut(at), reply) {
+                        let reply = protocol::encode_reply(&reply);
+                        connection.peer.push(&protocol::frame(&reply));
                     }
                 }
                 Role::Usbip(link) => {
@@ -372,33 +388,22 @@ fn exported(device: &Served) -> usbip::Exported {
     }
 }
 
-/// Carries out one request; `false` if there is none to carry out now.
-fn listen_to_session(peer: &mut Peer, session: &mut Session, now: Instant) -> bool {
+/// The next request, if all of it has arrived and the one before has ended.
+fn next_request(peer: &mut Peer, session: &Session) -> Option<Request> {
     if session.is_pending() {
-        return false;
+        return None;
     }
-    let Some(header) = peer.input.first_chunk::<4>() else {
-        return false;
+    let len = protocol::body_len(*peer.input.first_chunk::<4>()?);
+    let frame = len.map(|len| peer.take(4 + len));
+    let request = match frame {
+        Some(None) => return None,
+        Some(Some(frame)) => Request::decode(frame.get(4..).unwrap_or_default()),
+        None => None,
     };
-    let Some(len) = protocol::body_len(*header) else {
+    if request.is_none() {
         peer.end();
-        return false;
-    };
-    let Some(frame) = peer.take(4 + len) else {
-        return false;
-    };
-    match Request::decode(frame.get(4..).unwrap_or_default()) {
-        Some(request) => {
-            if let Some(reply) = session.request(request, now) {
-                peer.push(&protocol::frame(&protocol::encode_reply(&reply)));
-            }
-            true
-        }
-        None => {
-            peer.end();
-            false
-        }
     }
+    request
 }
 
 /// Removes the socket of a server that is no more.

@@ -9,6 +9,7 @@ mod noise;
 mod power;
 mod receive;
 mod recovery;
+mod secure;
 
 use super::Engine;
 use super::error::Result;
