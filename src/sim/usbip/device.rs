@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::wire::Announcement;
+use crate::sim::Config;
 use crate::sim::descriptor;
 use crate::sim::device::Device;
 use crate::sim::port::Port;
@@ -133,9 +134,16 @@ impl Functions {
 
     /// The configuration descriptor of all interfaces.
     fn configuration(&self) -> Option<Vec<u8>> {
-        let mut all = self.with(0, |device| descriptor::configuration(device.config()))?;
+        // The other interfaces are these here; no keyboard stands in for them.
+        let alone = self.ports.len() == 1;
+        let of = |device: &mut Device| {
+            let config = device.config().clone();
+            let composite = config.composite && alone;
+            descriptor::configuration(&Config { composite, ..config })
+        };
+        let mut all = self.with(0, of)?;
         for at in 1..self.ports.len() {
-            let own = self.with(at, |device| descriptor::configuration(device.config()))?;
+            let own = self.with(at, of)?;
             let mut body = own.get(9..).unwrap_or_default().to_vec();
             renumber(&mut body, u8::try_from(at).ok()?);
             all.extend(body);
