@@ -363,8 +363,8 @@ impl Reader {
         self.plan(after, Event::Unplug);
     }
 
-    #[cfg(test)]
-    pub(super) fn port(&self) -> &Port {
+    /// What it is plugged into.
+    pub(super) fn port(&self) -> &Arc<Port> {
         &self.port
     }
 
