@@ -54,7 +54,7 @@ impl Engine {
                     "the reader exchanges single characters (character level)",
                 ));
             }
-            ExchangeLevel::Tpdu | ExchangeLevel::ShortApdu => self.descriptor.max_payload_len().min(MAX_COMMAND_LEN),
+            ExchangeLevel::Tpdu | ExchangeLevel::ShortApdu => self.max_payload_len().min(MAX_COMMAND_LEN),
             ExchangeLevel::ExtendedApdu => MAX_COMMAND_LEN,
         };
         if command.len() > limit {
@@ -99,7 +99,7 @@ impl Engine {
         command: &[u8],
         wait: Duration,
     ) -> Result<Block> {
-        let chunk = self.descriptor.max_payload_len();
+        let chunk = self.max_payload_len();
         if command.len() <= chunk {
             return self.block(transport, slot, chain::WHOLE, command, wait);
         }

@@ -16,5 +16,6 @@ pub(crate) mod protocol;
 pub(crate) mod registry;
 pub(crate) mod sense;
 pub(crate) mod status;
+mod swap;
 pub(crate) mod turn;
 pub(crate) mod watch;

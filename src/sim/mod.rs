@@ -18,6 +18,7 @@ pub mod counters;
 pub mod descriptor;
 pub mod device;
 pub mod fault;
+mod fault_text;
 pub mod remote;
 pub mod server;
 pub mod wire;
@@ -27,6 +28,7 @@ mod apdu;
 mod bus;
 mod character;
 mod exchange;
+mod iccd;
 mod options;
 mod pipe;
 mod port;
@@ -46,7 +48,9 @@ pub(crate) mod socket;
 mod tests;
 
 pub use builtin::BuiltinCard;
-pub use bus::{Reader, builtin_from_env, bus_path, enabled, forget_after_fork, interfaces, plug, wait_fd};
+pub use bus::{
+    Reader, builtin_from_env, bus_path, enabled, forget_after_fork, interfaces, plug, plug_device, suspend, wait_fd,
+};
 pub use card::{Card, Protocols, Reset};
 pub use config::{Config, Level, PinEntry};
 pub use counters::Counters;
