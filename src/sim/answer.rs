@@ -10,13 +10,7 @@ use super::wire::{Answer, Command, HEADER_LEN, IccStatus, Outcome};
 
 impl Device {
     /// Puts the answer, with what precedes and spoils it, on the bulk IN pipe.
-    pub(super) fn answer(
-        &mut self,
-        now: Instant,
-        command: &Command,
-        reply: Reply,
-        faults: &[Fault],
-    ) {
+    pub(super) fn answer(&mut self, now: Instant, command: &Command, reply: Reply, faults: &[Fault]) {
         let icc = self
             .slots
             .get(usize::from(command.slot))
@@ -67,11 +61,7 @@ impl Device {
     /// The time extensions to ask for, each with the time since the one before.
     fn extensions(&self, delay: Duration, faults: &[Fault]) -> Vec<(Duration, u8)> {
         let mut extensions = Vec::new();
-        if let Some(every) = self
-            .config
-            .time_extension_every
-            .filter(|every| !every.is_zero())
-        {
+        if let Some(every) = self.config.time_extension_every.filter(|every| !every.is_zero()) {
             let count = delay.as_millis().saturating_sub(1) / every.as_millis().max(1);
             extensions.extend(std::iter::repeat_n(
                 (every, 1),
@@ -85,10 +75,7 @@ impl Device {
                 every,
             } = fault
             {
-                extensions.extend(std::iter::repeat_n(
-                    (*every, *multiplier),
-                    usize::from(*count),
-                ));
+                extensions.extend(std::iter::repeat_n((*every, *multiplier), usize::from(*count)));
             }
         }
         extensions
@@ -105,9 +92,7 @@ impl Device {
                 None
             }
         });
-        let (first, second) = bytes
-            .split_at_checked(split.unwrap_or(0))
-            .unwrap_or((&[], bytes));
+        let (first, second) = bytes.split_at_checked(split.unwrap_or(0)).unwrap_or((&[], bytes));
         let mut packets = pipe::packets(first, len, zlp);
         packets.extend(pipe::packets(second, len, zlp));
         if faults.contains(&Fault::Babble) {

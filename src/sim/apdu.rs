@@ -20,8 +20,7 @@ impl<'a> Command<'a> {
             [le] => (&[][..], if le == 0 { 256 } else { usize::from(le) }),
             [0, high, low] => (&[][..], Self::extended_le(high, low)),
             [0, high, low, ref rest @ ..] => {
-                let (data, le) =
-                    rest.split_at_checked(usize::from(u16::from_be_bytes([high, low])))?;
+                let (data, le) = rest.split_at_checked(usize::from(u16::from_be_bytes([high, low])))?;
                 match *le {
                     [] if !data.is_empty() => (data, 0),
                     [high, low] if !data.is_empty() => (data, Self::extended_le(high, low)),
@@ -75,19 +74,11 @@ mod tests {
         assert_eq!(lengths(&[5]), Some((0, 5)), "case 2 short");
         assert_eq!(lengths(&[0]), Some((0, 256)), "case 2 short, all");
         assert_eq!(lengths(&[0, 1, 2]), Some((0, 258)), "case 2 extended");
-        assert_eq!(
-            lengths(&[0, 0, 0]),
-            Some((0, 65_536)),
-            "case 2 extended, all"
-        );
+        assert_eq!(lengths(&[0, 0, 0]), Some((0, 65_536)), "case 2 extended, all");
         assert_eq!(lengths(&[2, 9, 9]), Some((2, 0)), "case 3 short");
         assert_eq!(lengths(&[0, 0, 2, 9, 9]), Some((2, 0)), "case 3 extended");
         assert_eq!(lengths(&[2, 9, 9, 0]), Some((2, 256)), "case 4 short");
-        assert_eq!(
-            lengths(&[0, 0, 2, 9, 9, 1, 0]),
-            Some((2, 256)),
-            "case 4 extended"
-        );
+        assert_eq!(lengths(&[0, 0, 2, 9, 9, 1, 0]), Some((2, 256)), "case 4 extended");
     }
 
     #[test]

@@ -148,10 +148,7 @@ impl BuiltinCard {
         self.chain = None;
         let mut data = std::mem::take(&mut self.chained);
         data.extend(command.data);
-        let whole = Command {
-            data: &data,
-            ..command
-        };
+        let whole = Command { data: &data, ..command };
         let (answer, status) = if whole.cla & 0x80 == 0 {
             self.interindustry(&whole)
         } else {
@@ -168,10 +165,7 @@ impl BuiltinCard {
             0x20 => (Vec::new(), self.verify(command)),
             0x84 if command.p1p2() != 0 => (Vec::new(), sw::BAD_P1P2),
             0x84 if command.expected == 0 => (Vec::new(), sw::WRONG_LENGTH),
-            0x84 => (
-                (0..command.expected).map(|_| self.random_byte()).collect(),
-                sw::OK,
-            ),
+            0x84 => ((0..command.expected).map(|_| self.random_byte()).collect(), sw::OK),
             _ => (Vec::new(), sw::BAD_INS),
         }
     }
@@ -184,10 +178,7 @@ impl BuiltinCard {
             }
             0x12 if !command.data.is_empty() => (command.data.to_vec(), sw::OK),
             0x12 => (
-                (0..=u8::MAX)
-                    .cycle()
-                    .take(usize::from(command.p1p2()))
-                    .collect(),
+                (0..=u8::MAX).cycle().take(usize::from(command.p1p2())).collect(),
                 sw::OK,
             ),
             _ => (Vec::new(), sw::BAD_INS),
@@ -334,20 +325,12 @@ impl BuiltinCard {
             return sw::NO_REFERENCE;
         }
         if command.data.is_empty() {
-            return if self.verified {
-                sw::OK
-            } else {
-                self.tries_left()
-            };
+            return if self.verified { sw::OK } else { self.tries_left() };
         }
         if self.tries == 0 {
             return sw::BLOCKED;
         }
-        let typed = command
-            .data
-            .split(|&byte| byte == 0xFF)
-            .next()
-            .unwrap_or_default();
+        let typed = command.data.split(|&byte| byte == 0xFF).next().unwrap_or_default();
         self.verified = typed == PIN;
         if self.verified {
             self.tries = TRIES;

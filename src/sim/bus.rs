@@ -61,13 +61,20 @@ impl Bus {
             BUS.set(Self::new()?);
         }
         let bus = BUS.get().ok_or(io::ErrorKind::NotFound)?;
-        if let Some(spec) = SPEC
-            .get()
-            .filter(|_| !bus.builtin_done.swap(true, Ordering::AcqRel))
-        {
+        if let Some(spec) = SPEC.get().filter(|_| !bus.builtin_done.swap(true, Ordering::AcqRel)) {
             bus.plug_builtin(spec)?;
         }
         Ok(bus)
+    }
+
+    /// The bus, if there is one or somebody asked for readers on it.
+    fn wanted() -> Option<&'static Self> {
+        if !enabled() {
+            return None;
+        }
+        Self::get()
+            .inspect_err(|error| log::warn!("software reader: no bus: {error}"))
+            .ok()
     }
 
     fn list(&self) -> MutexGuard<'_, List> {
@@ -134,8 +141,8 @@ pub(crate) fn generation() -> u64 {
 
 /// The reader with this node, if it is on the bus.
 pub(crate) fn find(node: NodeId) -> Option<Arc<Port>> {
-    let bus = Bus::get().ok()?;
-    bus.ports()
+    Bus::wanted()?
+        .ports()
         .into_iter()
         .find(|port| port.interface.node_id == node)
 }
@@ -149,10 +156,7 @@ fn interface(config: &Config, node: &File, address: u16) -> io::Result<Interface
             max_packet_len,
         })
     };
-    let interrupt = endpoint(
-        descriptor::INTERRUPT_IN,
-        descriptor::interrupt_packet_len(config),
-    );
+    let interrupt = endpoint(descriptor::INTERRUPT_IN, descriptor::interrupt_packet_len(config));
     let bulk_len = config.max_packet_len.clamp(8, 512);
     Ok(Interface {
         node: PathBuf::from(format!("/proc/self/fd/{}", node.as_raw_fd())),
@@ -191,23 +195,15 @@ pub fn plug(config: Config) -> io::Result<Reader> {
     Bus::get()?.plug(config)
 }
 
-/// The readers on the bus, as enumeration finds them, in the order they were plugged in.
+/// The readers on the bus, as enumeration finds them, in the order they were plugged in. Costs next to nothing in a
+/// process that has nothing to do with simulated readers.
 #[must_use]
 pub fn interfaces() -> Vec<Interface> {
-    match Bus::get() {
-        Ok(bus) => bus
-            .ports()
-            .iter()
-            .map(|port| port.interface.clone())
-            .collect(),
-        Err(error) => {
-            log::warn!("software reader: no bus: {error}");
-            Vec::new()
-        }
-    }
+    let ports = Bus::wanted().map(Bus::ports).unwrap_or_default();
+    ports.iter().map(|port| port.interface.clone()).collect()
 }
 
-/// Whether there is, or was asked for, any simulated reader in this process.
+/// Whether simulated readers play a part in this process: one was asked for or plugged in, or the bus is watched.
 #[must_use]
 pub fn enabled() -> bool {
     SPEC.get().is_some() || BUS.get().is_some()
@@ -239,14 +235,12 @@ pub fn builtin_from_env(value: &str) -> bool {
     }
 }
 
-/// A file whose inotify watchers see `IN_ATTRIB` when a reader comes or goes. `None` if there can be no bus.
+/// A file whose inotify watchers see `IN_ATTRIB` when a reader comes or goes. Makes the bus if there is none; `None` if
+/// that fails for want of descriptors or memory.
 #[must_use]
 pub fn bus_path() -> Option<PathBuf> {
     let bus = Bus::get().ok()?;
-    Some(PathBuf::from(format!(
-        "/proc/self/fd/{}",
-        bus.file.as_raw_fd()
-    )))
+    Some(PathBuf::from(format!("/proc/self/fd/{}", bus.file.as_raw_fd())))
 }
 
 /// A descriptor that is readable once an event planned for some reader is due, until [`interfaces`] is called.
@@ -341,6 +335,11 @@ impl Reader {
     /// Takes the reader off the bus after a while.
     pub fn unplug_after(&self, after: Duration) {
         self.plan(after, Event::Unplug);
+    }
+
+    #[cfg(test)]
+    pub(super) fn port(&self) -> &Port {
+        &self.port
     }
 
     fn plan(&self, after: Duration, event: Event) {

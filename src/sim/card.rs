@@ -149,14 +149,7 @@ impl Offer {
         offer
     }
 
-    fn interface_byte(
-        &mut self,
-        group: u8,
-        letter: u8,
-        byte: u8,
-        announced: Option<u8>,
-        t1_seen: &mut [bool; 3],
-    ) {
+    fn interface_byte(&mut self, group: u8, letter: u8, byte: u8, announced: Option<u8>, t1_seen: &mut [bool; 3]) {
         match (group, letter) {
             (1, 0) => self.ta1 = byte,
             (1, 2) => self.tc1 = byte,
@@ -208,15 +201,8 @@ pub fn atr(protocols: Protocols) -> Vec<u8> {
         Protocols::T0 => &[0x11],
         Protocols::T1 => &[0x11, 0x81, 0x31, 0xFE, 0x45],
     };
-    let indicator = if protocols == Protocols::T0 {
-        0x10
-    } else {
-        0x90
-    };
-    let mut atr = vec![
-        0x3B,
-        indicator | u8::try_from(HISTORICAL.len()).unwrap_or(15),
-    ];
+    let indicator = if protocols == Protocols::T0 { 0x10 } else { 0x90 };
+    let mut atr = vec![0x3B, indicator | u8::try_from(HISTORICAL.len()).unwrap_or(15)];
     atr.extend(interface);
     atr.extend(HISTORICAL);
     if protocols != Protocols::T0 {
@@ -257,14 +243,9 @@ mod tests {
     #[test]
     fn specific_mode_and_later_groups_are_understood() {
         // TA2 = 81: specific mode, T=1; TD2 says T=1 with TA3, TB3, TC3 (CRC).
-        let offer = Offer::parse(&[
-            0x3F, 0xF0, 0x96, 0x00, 0x05, 0x91, 0x81, 0x71, 0x80, 0x55, 0x01,
-        ]);
+        let offer = Offer::parse(&[0x3F, 0xF0, 0x96, 0x00, 0x05, 0x91, 0x81, 0x71, 0x80, 0x55, 0x01]);
         assert!(offer.specific && offer.inverse && offer.crc);
-        assert_eq!(
-            (offer.ta1, offer.tc1, offer.ifsc, offer.bwi_cwi),
-            (0x96, 5, 0x80, 0x55)
-        );
+        assert_eq!((offer.ta1, offer.tc1, offer.ifsc, offer.bwi_cwi), (0x96, 5, 0x80, 0x55));
         assert_eq!((offer.first, offer.protocols), (Protocol::T1, 2));
         assert_eq!(Offer::parse(&[0x3B, 0x00]).protocols, 1);
         assert_eq!(Offer::parse(&[]).protocols, 1);

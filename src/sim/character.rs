@@ -57,13 +57,7 @@ impl Line {
     }
 
     /// T=1: the block is complete with the byte its LEN announces.
-    pub(super) fn t1(
-        &mut self,
-        card: &mut dyn Card,
-        t1: &mut T1,
-        bytes: &[u8],
-        block_time: Duration,
-    ) -> Duration {
+    pub(super) fn t1(&mut self, card: &mut dyn Card, t1: &mut T1, bytes: &[u8], block_time: Duration) -> Duration {
         self.write(bytes);
         let complete = self
             .input
@@ -83,10 +77,7 @@ impl Line {
         if !bytes.is_empty() {
             self.output.clear();
         }
-        self.input.extend(
-            bytes
-                .iter()
-                .take(INPUT_LEN.saturating_sub(self.input.len())),
-        );
+        self.input
+            .extend(bytes.iter().take(INPUT_LEN.saturating_sub(self.input.len())));
     }
 }

@@ -141,11 +141,7 @@ fn string(config: &Config, index: u8) -> Option<&str> {
 
 /// The string's own index, or 0 if the device has no such string.
 fn string_index(config: &Config, index: u8) -> u8 {
-    if string(config, index).is_some() {
-        index
-    } else {
-        0
-    }
+    if string(config, index).is_some() { index } else { 0 }
 }
 
 #[cfg(test)]

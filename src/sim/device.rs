@@ -98,9 +98,7 @@ impl Device {
     /// Whether there is a card in a slot.
     #[must_use]
     pub fn has_card(&self, slot: u8) -> bool {
-        self.slots
-            .get(usize::from(slot))
-            .is_some_and(|s| s.card.is_some())
+        self.slots.get(usize::from(slot)).is_some_and(|s| s.card.is_some())
     }
 
     /// Asks for a misbehaviour.
@@ -131,11 +129,7 @@ impl Device {
 
     /// One packet on the bulk OUT endpoint.
     pub fn bulk_out(&mut self, packet: &[u8], now: Instant) -> Out {
-        if self.assembler.is_idle()
-            && packet
-                .first()
-                .is_some_and(|&kind| self.faults.take_stall_out(kind))
-        {
+        if self.assembler.is_idle() && packet.first().is_some_and(|&kind| self.faults.take_stall_out(kind)) {
             self.out_halted = true;
         }
         if self.out_halted {
@@ -145,10 +139,7 @@ impl Device {
             return Out::Nak;
         }
         let longest = usize::try_from(self.config.max_message_len).unwrap_or(usize::MAX);
-        match self
-            .assembler
-            .packet(packet, self.config.packet_len(), longest)
-        {
+        match self.assembler.packet(packet, self.config.packet_len(), longest) {
             Received::Nothing => {}
             Received::Message(bytes) => self.command(&bytes, true, now),
             Received::BadLength(bytes) => self.command(&bytes, false, now),
@@ -184,8 +175,7 @@ impl Device {
     /// Whether the interrupt endpoint has something to send.
     #[must_use]
     pub fn has_interrupt(&self) -> bool {
-        self.config.interrupt
-            && (!self.strays.is_empty() || self.slots.iter().any(|slot| slot.changed))
+        self.config.interrupt && (!self.strays.is_empty() || self.slots.iter().any(|slot| slot.changed))
     }
 
     /// A control request; `None` is STALL. Data to the device is never needed.
@@ -328,8 +318,7 @@ impl Device {
         if matches!(slot.half_abort, Some(HalfAbort::Control(_))) {
             return Some(Reply::failed(error::ABORTED));
         }
-        if busy.contains(&command.slot) || busy.len() >= usize::from(self.config.busy_slots.max(1))
-        {
+        if busy.contains(&command.slot) || busy.len() >= usize::from(self.config.busy_slots.max(1)) {
             return Some(Reply::failed(error::SLOT_BUSY));
         }
         let config = &self.config;
@@ -357,14 +346,10 @@ impl Device {
             kind::SET_PARAMETERS => slot.set_parameters(config, command),
             kind::ESCAPE => Reply::data(command.data.clone()),
             kind::ICC_CLOCK => slot.clock(config, command),
-            kind::T0_APDU if matches!(config.level, Level::ShortApdu | Level::ExtendedApdu) => {
-                slot.status()
-            }
+            kind::T0_APDU if matches!(config.level, Level::ShortApdu | Level::ExtendedApdu) => slot.status(),
             kind::SECURE => slot.secure(config, command),
             kind::MECHANICAL => slot.mechanical(config, command),
-            kind::SET_DATA_RATE_AND_CLOCK if command.data.len() == 8 => {
-                Reply::data(command.data.clone())
-            }
+            kind::SET_DATA_RATE_AND_CLOCK if command.data.len() == 8 => Reply::data(command.data.clone()),
             kind::SET_DATA_RATE_AND_CLOCK => Reply::failed(error::BAD_LENGTH),
             _ => Reply::failed(error::NOT_SUPPORTED),
         })

@@ -152,10 +152,7 @@ impl Slot {
             };
             let delay = match self.protocol {
                 Protocol::T0 => self.line.t0(card.as_mut(), &mut self.t0, &command.data),
-                Protocol::T1 => {
-                    self.line
-                        .t1(card.as_mut(), &mut self.t1, &command.data, block_time)
-                }
+                Protocol::T1 => self.line.t1(card.as_mut(), &mut self.t1, &command.data, block_time),
             };
             if !delay.is_zero() {
                 return Reply {
@@ -186,11 +183,8 @@ impl Slot {
         if !self.fresh || !host_does_it || self.offer.specific || !right_len || check != 0 {
             return None;
         }
-        let protocol =
-            Protocol::from_number(pps0 & 0x0F).filter(|p| self.offer.protocols & p.bit() != 0)?;
-        let speed = (pps0 & 0x10 != 0)
-            .then(|| request.get(2).copied())
-            .flatten();
+        let protocol = Protocol::from_number(pps0 & 0x0F).filter(|p| self.offer.protocols & p.bit() != 0)?;
+        let speed = (pps0 & 0x10 != 0).then(|| request.get(2).copied()).flatten();
         if speed.is_some_and(|speed| speed != 0x11 && speed != self.offer.ta1) {
             // A speed the card never offered: it goes on without PPS1.
             let pps0 = pps0 & 0x0F;
@@ -228,16 +222,11 @@ impl Slot {
         let (data, delay) = match (config.level, self.protocol) {
             (Level::Character | Level::Tpdu, Protocol::T1) => {
                 let [nad, pcb, _] = prepared.prologue;
-                self.t1.block(
-                    card.as_mut(),
-                    &t1::seal(nad, (pcb, prepared.apdu)),
-                    block_time,
-                )
+                self.t1
+                    .block(card.as_mut(), &t1::seal(nad, (pcb, prepared.apdu)), block_time)
             }
             (Level::Character | Level::Tpdu, Protocol::T0) => t0_exchange(self, &prepared.apdu),
-            (Level::ShortApdu | Level::ExtendedApdu, _) => {
-                (card.apdu(&prepared.apdu), card.delay())
-            }
+            (Level::ShortApdu | Level::ExtendedApdu, _) => (card.apdu(&prepared.apdu), card.delay()),
         };
         Reply {
             data,

@@ -134,11 +134,9 @@ impl Faults {
 
     /// Whether the next command of this type will be refused by a halt of the bulk OUT endpoint; used up if so.
     pub(super) fn take_stall_out(&mut self, kind: u8) -> bool {
-        let next = self.position(kind).filter(|&at| {
-            self.0
-                .get(at)
-                .is_some_and(|i| i.fault.contains(&Fault::StallOut))
-        });
+        let next = self
+            .position(kind)
+            .filter(|&at| self.0.get(at).is_some_and(|i| i.fault.contains(&Fault::StallOut)));
         next.is_some_and(|at| {
             let _used: Option<Vec<Fault>> = self.use_up(at);
             true
@@ -147,9 +145,7 @@ impl Faults {
 
     /// The faults for a command of this type.
     pub(super) fn take(&mut self, kind: u8) -> Vec<Fault> {
-        self.position(kind)
-            .and_then(|at| self.use_up(at))
-            .unwrap_or_default()
+        self.position(kind).and_then(|at| self.use_up(at)).unwrap_or_default()
     }
 
     fn position(&self, kind: u8) -> Option<usize> {

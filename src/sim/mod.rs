@@ -35,9 +35,7 @@ mod t1;
 mod tests;
 
 pub use builtin::BuiltinCard;
-pub use bus::{
-    Reader, builtin_from_env, bus_path, enabled, forget_after_fork, interfaces, plug, wait_fd,
-};
+pub use bus::{Reader, builtin_from_env, bus_path, enabled, forget_after_fork, interfaces, plug, wait_fd};
 pub use card::{Card, Protocols, Reset};
 pub use config::{Config, Level, PinEntry};
 pub use counters::Counters;

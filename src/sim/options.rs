@@ -45,11 +45,7 @@ impl Spec {
             remove_after: None,
             unplug_after: None,
         };
-        for word in words
-            .split(',')
-            .map(str::trim)
-            .filter(|word| !word.is_empty())
-        {
+        for word in words.split(',').map(str::trim).filter(|word| !word.is_empty()) {
             let (name, value) = word.split_once('=').unwrap_or((word, ""));
             if spec.word(name, value).is_none() {
                 log::warn!("WINSCARD_SIM: \"{word}\" is not understood and left out");
@@ -134,9 +130,7 @@ fn time(text: &str) -> Option<Duration> {
     const DAY_MS: u64 = 86_400_000;
     let (digits, unit) = match text.strip_suffix("ms") {
         Some(digits) => (digits, 1),
-        None => text
-            .strip_suffix('s')
-            .map_or((text, 1), |digits| (digits, 1000)),
+        None => text.strip_suffix('s').map_or((text, 1), |digits| (digits, 1000)),
     };
     number::<u64>(digits, 0, DAY_MS / unit).map(|count| Duration::from_millis(count * unit))
 }
@@ -184,23 +178,14 @@ mod tests {
         )
         .unwrap();
         let c = &spec.config;
-        assert_eq!(
-            (spec.readers, c.slots, c.busy_slots, c.level),
-            (2, 3, 2, Level::Tpdu)
-        );
+        assert_eq!((spec.readers, c.slots, c.busy_slots, c.level), (2, 3, 2, Level::Tpdu));
         assert_eq!(spec.card, CardChoice::Speaking(Protocols::T1));
         assert_eq!(spec.insert_after, Some(Duration::from_millis(500)));
         assert_eq!(spec.remove_after, Some(Duration::from_secs(2)));
         assert_eq!(spec.unplug_after, Some(Duration::from_millis(7)));
-        assert_eq!(
-            (c.interrupt, c.max_packet_len, c.max_message_len),
-            (false, 16, 1034)
-        );
+        assert_eq!((c.interrupt, c.max_packet_len, c.max_message_len), (false, 16, 1034));
         assert_eq!((c.protocols, c.voltage_support, c.features), (1, 2, 0x4BA));
-        assert_eq!(
-            (c.vendor_id, c.product_id, c.pin_support),
-            (0x08E6, 0x3437, 1)
-        );
+        assert_eq!((c.vendor_id, c.product_id, c.pin_support), (0x08E6, 0x3437, 1));
         assert_eq!(
             (&c.pin_entry, c.latency),
             (&PinEntry::Digits("1234".into()), Duration::from_millis(3))
@@ -209,7 +194,9 @@ mod tests {
 
     #[test]
     fn what_means_nothing_is_left_out_and_the_rest_holds() {
-        let spec = Spec::parse("builtin:slots=0,slots=17,level=fast,,=,card,readers=-1,packet=1e3,insert-after=9d,slots=2").unwrap();
+        let spec =
+            Spec::parse("builtin:slots=0,slots=17,level=fast,,=,card,readers=-1,packet=1e3,insert-after=9d,slots=2")
+                .unwrap();
         assert_eq!(
             (spec.readers, spec.config.slots, spec.config.level),
             (1, 2, Level::ExtendedApdu)

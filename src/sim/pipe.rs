@@ -35,12 +35,7 @@ impl Assembler {
         self.received == 0
     }
 
-    pub(super) fn packet(
-        &mut self,
-        packet: &[u8],
-        packet_len: usize,
-        max_message_len: usize,
-    ) -> Received {
+    pub(super) fn packet(&mut self, packet: &[u8], packet_len: usize, max_message_len: usize) -> Received {
         if self.buffer.len() <= max_message_len.max(HEADER_LEN) {
             self.buffer.extend(packet);
         }
@@ -139,11 +134,7 @@ impl Queue {
     /// Takes back what the slot would have answered later. Returns the command it was for.
     pub(super) fn cancel(&mut self, slot: u8, now: Instant) -> Option<Command> {
         let late = |t: &Transfer| t.command.slot == slot && t.ready_at > now;
-        let command = self
-            .waiting
-            .iter()
-            .rfind(|t| late(t))
-            .map(|t| t.command.clone());
+        let command = self.waiting.iter().rfind(|t| late(t)).map(|t| t.command.clone());
         self.waiting.retain(|t| !late(t));
         command
     }
@@ -159,11 +150,7 @@ impl Queue {
         }
         if self.current.is_none() {
             // The earliest answer first, and among equals the one that was queued first.
-            let first = self
-                .waiting
-                .iter()
-                .enumerate()
-                .min_by_key(|(at, t)| (t.ready_at, *at));
+            let first = self.waiting.iter().enumerate().min_by_key(|(at, t)| (t.ready_at, *at));
             let Some((at, ready_at)) = first.map(|(at, t)| (at, t.ready_at)) else {
                 return In::Nak(None);
             };
@@ -193,12 +180,7 @@ pub(super) fn packets(message: &[u8], packet_len: usize, zlp: bool) -> VecDeque<
 }
 
 #[cfg(test)]
-#[allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests"
-)]
+#[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 mod tests {
     use super::*;
 
@@ -235,15 +217,9 @@ mod tests {
     #[test]
     fn a_zero_length_packet_after_whole_packets_is_no_command() {
         let mut assembler = Assembler::default();
-        assert_eq!(
-            feed(&mut assembler, &message(6)),
-            Received::Message(message(6))
-        );
+        assert_eq!(feed(&mut assembler, &message(6)), Received::Message(message(6)));
         assert_eq!(assembler.packet(&[], 16, 100), Received::Nothing);
-        assert_eq!(
-            feed(&mut assembler, &message(6)),
-            Received::Message(message(6))
-        );
+        assert_eq!(feed(&mut assembler, &message(6)), Received::Message(message(6)));
     }
 
     #[test]
@@ -255,31 +231,16 @@ mod tests {
         ));
         let mut long = message(20);
         long.push(0);
-        assert!(matches!(
-            feed(&mut assembler, &long),
-            Received::BadLength(_)
-        ));
-        assert!(matches!(
-            feed(&mut assembler, &message(91)),
-            Received::BadLength(_)
-        ));
+        assert!(matches!(feed(&mut assembler, &long), Received::BadLength(_)));
+        assert!(matches!(feed(&mut assembler, &message(91)), Received::BadLength(_)));
         assert_eq!(feed(&mut assembler, &[0x6F, 0, 0]), Received::Nothing);
-        assert_eq!(
-            feed(&mut assembler, &message(0)),
-            Received::Message(message(0))
-        );
+        assert_eq!(feed(&mut assembler, &message(0)), Received::Message(message(0)));
     }
 
     #[test]
     fn a_message_of_whole_packets_is_closed_by_a_zero_length_packet() {
-        assert_eq!(
-            packets(&[1; 32], 16, true),
-            [vec![1; 16], vec![1; 16], vec![]]
-        );
+        assert_eq!(packets(&[1; 32], 16, true), [vec![1; 16], vec![1; 16], vec![]]);
         assert_eq!(packets(&[1; 32], 16, false).len(), 2);
-        assert_eq!(
-            packets(&[1; 33], 16, true),
-            [vec![1; 16], vec![1; 16], vec![1]]
-        );
+        assert_eq!(packets(&[1; 33], 16, true), [vec![1; 16], vec![1; 16], vec![1]]);
     }
 }

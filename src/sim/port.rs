@@ -87,13 +87,7 @@ pub(crate) fn failure(kind: ErrorKind, what: &'static str) -> Error {
 }
 
 impl Port {
-    pub(super) fn new(
-        device: Device,
-        interface: Interface,
-        node: File,
-        bus_file: Arc<File>,
-        generation: u64,
-    ) -> Self {
+    pub(super) fn new(device: Device, interface: Interface, node: File, bus_file: Arc<File>, generation: u64) -> Self {
         let state = State {
             device,
             connected: true,
@@ -126,11 +120,7 @@ impl Port {
     ///
     /// # Errors
     /// Disconnected or Busy. An unclaimed interface is claimed, as usbfs does.
-    pub(crate) fn lock_for(
-        &self,
-        client: u64,
-        what: &'static str,
-    ) -> Result<MutexGuard<'_, State>> {
+    pub(crate) fn lock_for(&self, client: u64, what: &'static str) -> Result<MutexGuard<'_, State>> {
         let mut state = self.lock().ok_or(failure(ErrorKind::Disconnected, what))?;
         state.check(client, what)?;
         Ok(state)
@@ -286,11 +276,7 @@ impl State {
         let Urb::Completed(message) = std::mem::replace(&mut client.urb, Urb::Idle) else {
             return Interrupt::Idle;
         };
-        let len = buffer
-            .iter_mut()
-            .zip(&message)
-            .map(|(to, from)| *to = *from)
-            .count();
+        let len = buffer.iter_mut().zip(&message).map(|(to, from)| *to = *from).count();
         Interrupt::Message(len)
     }
 
@@ -303,11 +289,7 @@ impl State {
         if !self.connected || !self.device.has_interrupt() {
             return;
         }
-        let Some(client) = self
-            .clients
-            .iter_mut()
-            .find(|client| client.urb == Urb::InFlight)
-        else {
+        let Some(client) = self.clients.iter_mut().find(|client| client.urb == Urb::InFlight) else {
             return;
         };
         if let Some(message) = self.device.interrupt_in() {

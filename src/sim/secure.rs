@@ -101,20 +101,13 @@ fn insert(fields: &Verification<'_>, digits: &[u8], count: u8) -> Result<Vec<u8>
     if position + pin_bits > field_bits {
         return Err(BLOCK_OFFSET);
     }
-    let (header, body) = fields
-        .template
-        .split_at_checked(4)
-        .ok_or(error::BAD_LENGTH)?;
+    let (header, body) = fields.template.split_at_checked(4).ok_or(error::BAD_LENGTH)?;
     let mut field: Vec<u8> = body.get(1..).unwrap_or_default().to_vec();
     if field.len() * 8 < field_bits {
         field.resize(field_bits.div_ceil(8), 0xFF);
     }
     let right = fields.format & 0x04 != 0;
-    let start = if right {
-        field_bits - pin_bits
-    } else {
-        position
-    };
+    let start = if right { field_bits - pin_bits } else { position };
     for (at, digit) in digits.iter().enumerate() {
         write_bits(&mut field, start + at * width, width, digit + ascii);
     }
@@ -122,8 +115,7 @@ fn insert(fields: &Verification<'_>, digits: &[u8], count: u8) -> Result<Vec<u8>
     if length_bits > 8 {
         return Err(BLOCK_OFFSET);
     }
-    let length_at =
-        usize::from(fields.length_format & 0x0F) * unit(fields.length_format & 0x10 != 0);
+    let length_at = usize::from(fields.length_format & 0x0F) * unit(fields.length_format & 0x10 != 0);
     write_bits(&mut field, length_at, length_bits, count);
     let mut apdu = header.to_vec();
     apdu.push(u8::try_from(field.len()).map_err(|_| error::BAD_LENGTH)?);
@@ -153,23 +145,7 @@ mod tests {
     use super::*;
 
     fn structure(format: u8, block: u8, length_format: u8, template: &[u8]) -> Vec<u8> {
-        let mut data = vec![
-            0,
-            30,
-            format,
-            block,
-            length_format,
-            8,
-            4,
-            2,
-            1,
-            9,
-            4,
-            0,
-            0,
-            0,
-            0,
-        ];
+        let mut data = vec![0, 30, format, block, length_format, 8, 4, 2, 1, 9, 4, 0, 0, 0, 0];
         data.extend(template);
         data
     }
@@ -178,10 +154,7 @@ mod tests {
     fn ascii_pin_padded_to_a_block_of_eight() {
         let template = [&[0, 0x20, 0, 1, 8][..], &[0xFF; 8]].concat();
         let prepared = prepare(&structure(0x82, 0x08, 0, &template), "1234").unwrap();
-        assert_eq!(
-            prepared.apdu,
-            b"\0\x20\0\x01\x08\x31\x32\x33\x34\xFF\xFF\xFF\xFF"
-        );
+        assert_eq!(prepared.apdu, b"\0\x20\0\x01\x08\x31\x32\x33\x34\xFF\xFF\xFF\xFF");
     }
 
     #[test]
@@ -194,10 +167,7 @@ mod tests {
     fn iso_9564_format_2_has_length_nibble_and_bcd_digits() {
         let template = [&[0, 0x20, 0, 1, 8, 0x20][..], &[0xFF; 7]].concat();
         let prepared = prepare(&structure(0x89, 0x47, 0x04, &template), "1234").unwrap();
-        assert_eq!(
-            prepared.apdu,
-            b"\0\x20\0\x01\x08\x24\x12\x34\xFF\xFF\xFF\xFF\xFF"
-        );
+        assert_eq!(prepared.apdu, b"\0\x20\0\x01\x08\x24\x12\x34\xFF\xFF\xFF\xFF\xFF");
     }
 
     #[test]

@@ -115,11 +115,7 @@ impl Slot {
 
     /// `bClockStatus`: running, or stopped in an unknown state.
     fn clock_status(&self) -> u8 {
-        if self.active && !self.clock_stopped {
-            0
-        } else {
-            3
-        }
+        if self.active && !self.clock_stopped { 0 } else { 3 }
     }
 
     pub(super) fn insert(&mut self, config: &Config, card: Box<dyn Card>) -> Option<Box<dyn Card>> {
@@ -159,20 +155,14 @@ impl Slot {
             return Reply::failed(error::BAD_LENGTH);
         }
         let voltage = match select {
-            0 if config.has(feature::AUTO_VOLTAGE) || config.has(feature::AUTO_ACTIVATION) => {
-                config.voltage_support
-            }
+            0 if config.has(feature::AUTO_VOLTAGE) || config.has(feature::AUTO_ACTIVATION) => config.voltage_support,
             1..=3 => config.voltage_support & (1 << (select - 1)),
             _ => 0,
         };
         if voltage == 0 {
             return Reply::failed(error::BAD_BYTE_7);
         }
-        let reset = if self.active {
-            Reset::Warm
-        } else {
-            Reset::Cold
-        };
+        let reset = if self.active { Reset::Warm } else { Reset::Cold };
         if refused.contains(&select) {
             self.active = false;
             return Reply::failed(error::ICC_MUTE);
@@ -259,9 +249,7 @@ impl Slot {
             return Reply::failed(error);
         }
         if config.features & (feature::AUTO_PPS | feature::AUTO_NEGOTIATION) != 0 {
-            if self.offer.protocols & protocol.bit() == 0
-                || (self.offer.specific && protocol != self.offer.first)
-            {
+            if self.offer.protocols & protocol.bit() == 0 || (self.offer.specific && protocol != self.offer.first) {
                 return Reply::failed(error::PROTOCOL_NOT_SUPPORTED);
             }
             self.protocol = protocol;
@@ -327,15 +315,7 @@ impl Parameters {
             Protocol::T0 => vec![offer.ta1, inverse, offer.tc1, offer.tc2, 0],
             Protocol::T1 => {
                 let edc = 0x10 | u8::from(offer.crc);
-                vec![
-                    offer.ta1,
-                    edc | inverse,
-                    offer.tc1,
-                    offer.bwi_cwi,
-                    0,
-                    offer.ifsc,
-                    0,
-                ]
+                vec![offer.ta1, edc | inverse, offer.tc1, offer.bwi_cwi, 0, offer.ifsc, 0]
             }
         };
         Self {

@@ -7,7 +7,7 @@
 )]
 
 use std::ffi::CStr;
-use std::fs::File;
+use std::fs::{File, FileTimes};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
@@ -30,7 +30,9 @@ pub(super) fn nameless_file(name: &CStr) -> io::Result<File> {
 
 /// Makes inotify watchers of the file see `IN_ATTRIB`.
 pub(super) fn touch(file: &File) {
-    if let Err(error) = file.set_modified(SystemTime::now()) {
+    // Both times: either alone would be told as IN_MODIFY or IN_ACCESS.
+    let now = SystemTime::now();
+    if let Err(error) = file.set_times(FileTimes::new().set_accessed(now).set_modified(now)) {
         log::warn!("software reader: cannot signal a change: {error}");
     }
 }
@@ -42,12 +44,7 @@ pub(crate) struct Timer(OwnedFd);
 impl Timer {
     pub(crate) fn new() -> io::Result<Self> {
         // SAFETY: no pointers.
-        let fd = unsafe {
-            libc::timerfd_create(
-                libc::CLOCK_MONOTONIC,
-                libc::TFD_CLOEXEC | libc::TFD_NONBLOCK,
-            )
-        };
+        let fd = unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_CLOEXEC | libc::TFD_NONBLOCK) };
         if fd < 0 {
             return Err(io::Error::last_os_error());
         }
@@ -60,27 +57,21 @@ impl Timer {
     }
 
     /// Readable after this time, at once if it is zero, never if there is none. Ends readability of before.
+    #[allow(clippy::useless_conversion, reason = "c_long has 32 bits on some targets")]
     pub(super) fn set(&self, after: Option<Duration>) {
         // A zero it_value would disarm the timer.
         let value = after.map_or(Duration::ZERO, |after| after.max(Duration::from_nanos(1)));
         let spec = libc::itimerspec {
-            it_interval: libc::timespec {
-                tv_sec: 0,
-                tv_nsec: 0,
-            },
+            it_interval: libc::timespec { tv_sec: 0, tv_nsec: 0 },
             it_value: libc::timespec {
                 tv_sec: libc::time_t::try_from(value.as_secs()).unwrap_or(libc::time_t::MAX),
                 tv_nsec: i32::try_from(value.subsec_nanos()).unwrap_or(0).into(),
             },
         };
         // SAFETY: `spec` lives through the call, the old value is not asked for, the descriptor is ours.
-        let result =
-            unsafe { libc::timerfd_settime(self.fd(), 0, &raw const spec, ptr::null_mut()) };
+        let result = unsafe { libc::timerfd_settime(self.fd(), 0, &raw const spec, ptr::null_mut()) };
         if result < 0 {
-            log::warn!(
-                "software reader: cannot set a timer: {}",
-                io::Error::last_os_error()
-            );
+            log::warn!("software reader: cannot set a timer: {}", io::Error::last_os_error());
         }
     }
 }
@@ -119,3 +110,6 @@ impl<T: Send + Sync + 'static> Leaked<T> {
         self.0.store(ptr::null_mut(), Ordering::Release);
     }
 }
+
+#[cfg(test)]
+pub(super) mod probe;

@@ -125,10 +125,7 @@ mod tests {
     fn case_2_with_wrong_length_is_told_the_right_one() {
         let (mut card, mut t0) = (card(), T0::default());
         assert_eq!(t0.tpdu(&mut card, &[0x80, 0x12, 0, 5, 0]), [0x6C, 5]);
-        assert_eq!(
-            t0.tpdu(&mut card, &[0x80, 0x12, 0, 5, 5]),
-            [0, 1, 2, 3, 4, 0x90, 0x00]
-        );
+        assert_eq!(t0.tpdu(&mut card, &[0x80, 0x12, 0, 5, 5]), [0, 1, 2, 3, 4, 0x90, 0x00]);
         let all = t0.tpdu(&mut card, &[0x80, 0x12, 1, 0, 0]);
         assert_eq!((all.len(), &all[256..]), (258, &[0x90, 0x00][..]));
     }
@@ -137,10 +134,7 @@ mod tests {
     fn case_1_has_no_p3_and_get_response_needs_something_to_get() {
         let (mut card, mut t0) = (card(), T0::default());
         assert_eq!(t0.tpdu(&mut card, &[0x00, 0x20, 0x00, 0x01]), [0x63, 0xC3]);
-        assert_eq!(
-            t0.tpdu(&mut card, &[0x00, 0x20, 0x00, 0x01, 0]),
-            [0x63, 0xC3]
-        );
+        assert_eq!(t0.tpdu(&mut card, &[0x00, 0x20, 0x00, 0x01, 0]), [0x63, 0xC3]);
         assert_eq!(t0.tpdu(&mut card, &[0, 0xC0, 0, 0, 4]), [0x69, 0x86]);
     }
 }

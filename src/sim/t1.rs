@@ -54,19 +54,12 @@ impl Default for T1 {
 
 impl T1 {
     /// Answers one block. `block_time` is the BWT: a card that takes longer asks for more time first (rule 3).
-    pub(super) fn block(
-        &mut self,
-        card: &mut dyn Card,
-        input: &[u8],
-        block_time: Duration,
-    ) -> (Vec<u8>, Duration) {
+    pub(super) fn block(&mut self, card: &mut dyn Card, input: &[u8], block_time: Duration) -> (Vec<u8>, Duration) {
         let nad = input.first().map_or(0, |nad| nad.rotate_left(4));
         let mut delay = Duration::ZERO;
         let answer = match parse(input) {
             Err(error) => self.refuse(error),
-            Ok((pcb, inf)) if pcb & 0x80 == 0 => {
-                self.information(card, pcb, inf, block_time, &mut delay)
-            }
+            Ok((pcb, inf)) if pcb & 0x80 == 0 => self.information(card, pcb, inf, block_time, &mut delay),
             Ok((pcb, _)) if pcb & 0xC0 == R_BLOCK => self.acknowledgement(pcb),
             Ok((pcb, inf)) => self.supervisory(pcb, inf, &mut delay),
         };
@@ -158,10 +151,7 @@ impl T1 {
 
     /// An R-block; error 0 acknowledges (rule 7.1, 7.5).
     fn refuse(&self, error: u8) -> (u8, Vec<u8>) {
-        (
-            R_BLOCK | if self.expect { 0x10 } else { 0 } | error,
-            Vec::new(),
-        )
+        (R_BLOCK | if self.expect { 0x10 } else { 0 } | error, Vec::new())
     }
 
     fn repeat(&self) -> (u8, Vec<u8>) {
@@ -192,9 +182,7 @@ fn parse(block: &[u8]) -> Result<(u8, &[u8]), u8> {
 
 /// PCB and INF of a block this side has made.
 fn content(block: &[u8]) -> (u8, Vec<u8>) {
-    parse(block).map_or((R_BLOCK | OTHER_ERROR, Vec::new()), |(pcb, inf)| {
-        (pcb, inf.to_vec())
-    })
+    parse(block).map_or((R_BLOCK | OTHER_ERROR, Vec::new()), |(pcb, inf)| (pcb, inf.to_vec()))
 }
 
 /// A whole block with LEN and LRC.
@@ -244,17 +232,10 @@ mod tests {
         let apdu = [&[0x80, 0x12, 0, 0, 40][..], &[7; 40], &[0]].concat();
         assert_eq!(ask(&mut card, &mut t1, 0x20, &apdu[..20]), (0x90, vec![]));
         assert_eq!(ask(&mut card, &mut t1, 0x60, &apdu[20..40]), (0x80, vec![]));
-        assert_eq!(
-            ask(&mut card, &mut t1, 0x00, &apdu[40..]),
-            (0x20, vec![7; 32])
-        );
+        assert_eq!(ask(&mut card, &mut t1, 0x00, &apdu[40..]), (0x20, vec![7; 32]));
         let rest = [&[7; 8][..], &[0x90, 0x00]].concat();
         assert_eq!(ask(&mut card, &mut t1, 0x90, &[]), (0x40, rest.clone()));
-        assert_eq!(
-            ask(&mut card, &mut t1, 0x90, &[]),
-            (0x40, rest),
-            "asked for once more"
-        );
+        assert_eq!(ask(&mut card, &mut t1, 0x90, &[]), (0x40, rest), "asked for once more");
     }
 
     #[test]
@@ -272,12 +253,7 @@ mod tests {
     fn s_blocks_ifs_resynch_and_abort() {
         let (mut card, mut t1) = start();
         assert_eq!(ask(&mut card, &mut t1, 0xC1, &[254]), (0xE1, vec![254]));
-        assert_eq!(
-            ask(&mut card, &mut t1, 0x00, &[0x80, 0x12, 0, 200, 0])
-                .1
-                .len(),
-            202
-        );
+        assert_eq!(ask(&mut card, &mut t1, 0x00, &[0x80, 0x12, 0, 200, 0]).1.len(), 202);
         assert_eq!(
             ask(&mut card, &mut t1, 0xC1, &[255]).0,
             0x92,

@@ -14,4 +14,5 @@ mod commands;
 mod exchange;
 mod faults;
 mod host;
+mod noise;
 mod transport;

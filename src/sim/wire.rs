@@ -83,9 +83,7 @@ impl Command {
     pub(super) fn answer_kind(&self) -> u8 {
         match self.kind {
             kind::ICC_POWER_ON | kind::XFR_BLOCK | kind::SECURE => kind::DATA_BLOCK,
-            kind::SET_PARAMETERS | kind::GET_PARAMETERS | kind::RESET_PARAMETERS => {
-                kind::PARAMETERS
-            }
+            kind::SET_PARAMETERS | kind::GET_PARAMETERS | kind::RESET_PARAMETERS => kind::PARAMETERS,
             kind::ESCAPE => kind::ESCAPE_ANSWER,
             kind::SET_DATA_RATE_AND_CLOCK => kind::DATA_RATE_AND_CLOCK,
             _ => kind::SLOT_STATUS,
@@ -145,11 +143,7 @@ impl Answer {
         };
         let mut message = Vec::with_capacity(HEADER_LEN + self.data.len());
         message.push(self.kind);
-        message.extend(
-            u32::try_from(self.data.len())
-                .unwrap_or(u32::MAX)
-                .to_le_bytes(),
-        );
+        message.extend(u32::try_from(self.data.len()).unwrap_or(u32::MAX).to_le_bytes());
         message.extend([self.slot, self.seq, status | icc, error, self.specific]);
         message.extend(&self.data);
         message

@@ -79,9 +79,7 @@ impl SimTransport {
             match state.device.bulk_in(now) {
                 In::Stall => return (Some(state), Err(failure(ErrorKind::Stall, WHAT))),
                 In::Packet(packet) => {
-                    let room = buffer
-                        .get_mut(filled..)
-                        .and_then(|rest| rest.get_mut(..packet.len()));
+                    let room = buffer.get_mut(filled..).and_then(|rest| rest.get_mut(..packet.len()));
                     match room.filter(|_| packet.len() <= packet_len) {
                         Some(room) => room.copy_from_slice(&packet),
                         None => return (Some(state), Err(failure(ErrorKind::Overflow, WHAT))),
@@ -180,11 +178,7 @@ impl Transport for SimTransport {
 
     fn control_in(&self, request: ControlRequest, buffer: &mut [u8], _: Duration) -> Result<usize> {
         let answer = self.control(request, "control in")?;
-        Ok(buffer
-            .iter_mut()
-            .zip(&answer)
-            .map(|(to, from)| *to = *from)
-            .count())
+        Ok(buffer.iter_mut().zip(&answer).map(|(to, from)| *to = *from).count())
     }
 
     fn clear_halt(&self, endpoint: u8) -> Result<()> {

@@ -6,6 +6,7 @@ The serial console goes to standard output, the exit status is the script's (125
 In the guest the command `host` moves cards and readers, see Machine.command.
 """
 import argparse
+import collections
 import glob
 import json
 import os
@@ -99,6 +100,7 @@ class Machine:
         self.script, self.work, self.cpus, self.memory = script, work, cpus, memory
         self.on_line, self.commands = on_line, commands or {}
         self.status = GUEST_DIED
+        self.tail = collections.deque(maxlen=25)  # the console as it was, kernel messages included
 
     def qemu(self, folder, readers):
         kernel = glob.glob(os.path.join(CACHE, "kernel/boot/vmlinuz-*"))
@@ -139,6 +141,7 @@ class Machine:
             threading.Thread(target=self._serve, args=(folder,), daemon=True).start()
             for line in qemu.stdout:
                 line = line.rstrip()
+                self.tail.append(line)
                 ended = re.match(r"guest exit (\d+)$", line)
                 if ended:
                     self.status = int(ended.group(1))

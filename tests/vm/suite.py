@@ -8,6 +8,7 @@ One boot runs all cases; when the guest dies, the case it was in has failed and 
 import glob
 import os
 import re
+import shlex
 import sys
 import time
 
@@ -59,7 +60,6 @@ class Suite:
         self.work, self.lib = work, lib
         self.passed, self.failed = 0, 0
         self.current, self.started = None, 0.0
-        self.console = []
 
     def begin(self, name, mode):
         self.current, self.started = (name, mode), time.monotonic()
@@ -86,25 +86,23 @@ class Suite:
         for line in lines[-EXCERPT:] or ["(no output)"]:
             print(f"    {line}", flush=True)
 
-    def console_line(self, line):
-        self.console.append(line)
-
     def boot(self):
         """One boot for everything still to do; False when it got nowhere."""
         with open(os.path.join(self.work, "cases"), "w", encoding="utf-8") as file:
             file.writelines(f"{run.name} {run.mode} {run.seconds}\n" for run in self.todo)
         with open(os.path.join(self.work, "settings"), "w", encoding="utf-8") as file:
             file.write(f"LIB={self.lib}\n")
-        before, self.console = len(self.todo), []
+            file.writelines(f"{name}={shlex.quote(value)}\n" for name, value in os.environ.items() if name.startswith("WINSCARD_LOG"))
+        before = len(self.todo)
         limit = BOOT_SECONDS + sum(run.seconds + 45 for run in self.todo)
-        machine = Machine("tests/vm/guest/suite", self.work, 2, on_line=self.console_line, commands={"begin": self.begin, "end": self.end})
+        machine = Machine("tests/vm/guest/suite", self.work, 2, on_line=lambda line: None, commands={"begin": self.begin, "end": self.end})
         status = machine.run(limit)
         if self.current:
             run = next(run for run in self.todo if (run.name, run.mode) == self.current)
             self.report(run, "the guest took too long" if status == TOOK_TOO_LONG else f"the guest died ({status})")
         if self.todo:
             print(f"guest ended early (status {status}), its console:", flush=True)
-            for line in self.console[-EXCERPT:] or ["(empty)"]:
+            for line in machine.tail or ["(empty)"]:
                 print(f"    {line}", flush=True)
         return len(self.todo) < before
 
@@ -119,7 +117,7 @@ class Suite:
             self.failed += 1
             print(f"{run.label}: FAILED (never ran)", flush=True)
         for run in skipped:
-            print(f"{run.label}: skipped (means nothing with pcscd)", flush=True)
+            print(f"{run.label}: skipped (not for pcscd)", flush=True)
         print(f"{self.passed} passed, {self.failed} failed", flush=True)
         return 1 if self.failed or not self.passed else 0
 

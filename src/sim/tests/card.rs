@@ -27,10 +27,7 @@ fn select_by_identifier_and_by_name() {
         ask(&mut card, &[0, 0xA4, 0, 0, 2, 0x3F, 0, 0]),
         (b"\x6F\x07\x82\x01\x38\x83\x02\x3F\x00".to_vec(), 0x9000)
     );
-    assert_eq!(
-        ask(&mut card, &[0, 0xA4, 0, 0x0C, 2, 0, 1]),
-        (vec![], 0x9000)
-    );
+    assert_eq!(ask(&mut card, &[0, 0xA4, 0, 0x0C, 2, 0, 1]), (vec![], 0x9000));
     assert_eq!(sw(&mut card, &[0, 0xA4, 0, 0x0C, 2, 0, 9]), 0x6A82);
     let name = [&[0, 0xA4, 4, 0, 8][..], &AID, &[0]].concat();
     let (answer, status) = ask(&mut card, &name);
@@ -40,32 +37,19 @@ fn select_by_identifier_and_by_name() {
         0x9000,
         "beginning of the name"
     );
-    assert_eq!(
-        sw(&mut card, &[0, 0xA4, 4, 0x0C, 5, 0xA0, 0, 0, 0, 2]),
-        0x6A82
-    );
+    assert_eq!(sw(&mut card, &[0, 0xA4, 4, 0x0C, 5, 0xA0, 0, 0, 0, 2]), 0x6A82);
     assert_eq!(sw(&mut card, &[0, 0xA4, 8, 0x0C, 2, 0, 1]), 0x6A86);
 }
 
 #[test]
 fn read_and_update_binary_short_and_extended() {
     let mut card = card();
-    assert_eq!(
-        sw(&mut card, &[0, 0xB0, 0, 0, 1]),
-        0x6986,
-        "no file selected"
-    );
+    assert_eq!(sw(&mut card, &[0, 0xB0, 0, 0, 1]), 0x6986, "no file selected");
     sw(&mut card, &[0, 0xA4, 0, 0x0C, 2, 0, 1]);
-    assert_eq!(
-        ask(&mut card, &[0, 0xB0, 0x01, 0x02, 3]),
-        (vec![2, 3, 4], 0x9000)
-    );
+    assert_eq!(ask(&mut card, &[0, 0xB0, 0x01, 0x02, 3]), (vec![2, 3, 4], 0x9000));
     let (all, status) = ask(&mut card, &[0, 0xB0, 0, 0, 0, 0, 0]);
     assert_eq!((all.len(), status), (8192, 0x9000));
-    assert_eq!(
-        ask(&mut card, &[0, 0xB0, 0x1F, 0xFF, 2]),
-        (vec![0xFF], 0x6282)
-    );
+    assert_eq!(ask(&mut card, &[0, 0xB0, 0x1F, 0xFF, 2]), (vec![0xFF], 0x6282));
     assert_eq!(sw(&mut card, &[0, 0xB0, 0x20, 0x00, 1]), 0x6B00);
     assert_eq!(sw(&mut card, &[0, 0xD6, 0, 1, 2, 0xAA, 0xBB]), 0x9000);
     assert_eq!(
@@ -82,10 +66,7 @@ fn pin_has_three_tries_and_opens_the_protected_file_until_reset() {
     assert_eq!(sw(&mut card, &[0, 0xB0, 0x82, 0, 1]), 0x6982);
     assert_eq!(sw(&mut card, &[0, 0x20, 0, 1]), 0x63C3);
     assert_eq!(sw(&mut card, b"\0\x20\0\x01\x041235"), 0x63C2);
-    assert_eq!(
-        sw(&mut card, b"\0\x20\0\x01\x081234\xFF\xFF\xFF\xFF"),
-        0x9000
-    );
+    assert_eq!(sw(&mut card, b"\0\x20\0\x01\x081234\xFF\xFF\xFF\xFF"), 0x9000);
     assert_eq!(sw(&mut card, &[0, 0x20, 0, 1]), 0x9000);
     assert_eq!(sw(&mut card, &[0, 0xB0, 0x82, 0, 1]), 0x9000);
     card.reset(Reset::Warm);
@@ -156,11 +137,6 @@ fn the_slow_command_tells_its_time_and_echo_returns_data() {
         (vec![7, 8, 9], 0x9000)
     );
     assert_eq!(card.delay().as_millis(), 0);
-    let long = [
-        &[0x80, 0x12, 0, 0, 0, 0xFF, 0xFF][..],
-        &[5; 65_535],
-        &[0, 0],
-    ]
-    .concat();
+    let long = [&[0x80, 0x12, 0, 0, 0, 0xFF, 0xFF][..], &[5; 65_535], &[0, 0]].concat();
     assert_eq!(ask(&mut card, &long), (vec![5; 65_535], 0x9000));
 }

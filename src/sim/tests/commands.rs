@@ -7,8 +7,7 @@ use crate::sim::wire::{error, kind};
 use crate::sim::{BuiltinCard, Config, Level, PinEntry, Protocols};
 use crate::usb::ControlRequest;
 
-const MANUAL_VOLTAGE: u32 =
-    feature::AUTO_PARAMETERS | feature::AUTO_CLOCK | feature::AUTO_BAUD | feature::AUTO_PPS;
+const MANUAL_VOLTAGE: u32 = feature::AUTO_PARAMETERS | feature::AUTO_CLOCK | feature::AUTO_BAUD | feature::AUTO_PPS;
 
 fn with_card(config: Config, card: BuiltinCard) -> Host {
     let mut host = Host::new(config);
@@ -27,10 +26,7 @@ fn slot_status_tells_absent_inactive_and_active() {
     let answer = host.status();
     assert_eq!((answer.icc, answer.specific), (0, 0));
     host.ask(kind::ICC_POWER_OFF, [0; 3], &[]).good();
-    assert_eq!(
-        (host.status().icc, host.device.counters().get_slot_status),
-        (1, 4)
-    );
+    assert_eq!((host.status().icc, host.device.counters().get_slot_status), (1, 4));
 }
 
 #[test]
@@ -48,11 +44,7 @@ fn power_on_answers_the_atr_and_counts_cold_and_warm() {
     host.ask(kind::ICC_POWER_ON, [0; 3], &[]).good();
     let counters = host.device.counters();
     assert_eq!(
-        (
-            counters.cold_power_ons,
-            counters.warm_resets,
-            counters.power_offs
-        ),
+        (counters.cold_power_ons, counters.warm_resets, counters.power_offs),
         (2, 1, 1)
     );
 }
@@ -92,10 +84,7 @@ fn a_card_is_mute_at_a_voltage_that_is_not_its_own() {
         ..Config::default()
     };
     let mut host = with_card(config, BuiltinCard::default().with_voltages(0b010));
-    assert_eq!(
-        host.ask(kind::ICC_POWER_ON, [1, 0, 0], &[]).failure(),
-        error::ICC_MUTE
-    );
+    assert_eq!(host.ask(kind::ICC_POWER_ON, [1, 0, 0], &[]).failure(), error::ICC_MUTE);
     host.ask(kind::ICC_POWER_ON, [2, 0, 0], &[]).good();
 }
 
@@ -144,8 +133,7 @@ fn set_parameters_names_the_offending_byte() {
         (1, &with(5, 255), 0x0F),
     ] {
         assert_eq!(
-            host.ask(kind::SET_PARAMETERS, [number, 0, 0], data)
-                .failure(),
+            host.ask(kind::SET_PARAMETERS, [number, 0, 0], data).failure(),
             expected,
             "{number} {data:02X?}"
         );
@@ -170,10 +158,7 @@ fn set_parameters_refuses_what_reader_or_card_cannot() {
         error::PROTOCOL_NOT_SUPPORTED
     );
     host.ask(kind::ICC_POWER_OFF, [0; 3], &[]).good();
-    assert_eq!(
-        host.ask(kind::GET_PARAMETERS, [0; 3], &[]).failure(),
-        error::ICC_MUTE
-    );
+    assert_eq!(host.ask(kind::GET_PARAMETERS, [0; 3], &[]).failure(), error::ICC_MUTE);
 }
 
 #[test]
@@ -247,13 +232,7 @@ fn abort(seq: u8) -> ControlRequest {
 #[test]
 fn abort_takes_a_control_request_and_a_message_in_either_order() {
     let mut host = Host::at(Level::ExtendedApdu);
-    host.send(&command(
-        kind::XFR_BLOCK,
-        0,
-        9,
-        [0; 3],
-        &[0x80, 0x10, 0x07, 0xD0],
-    ));
+    host.send(&command(kind::XFR_BLOCK, 0, 9, [0; 3], &[0x80, 0x10, 0x07, 0xD0]));
     assert_eq!(host.device.control(abort(10), host.now), Some(vec![]));
     host.send(&command(kind::GET_SLOT_STATUS, 0, 11, [0; 3], &[]));
     assert_eq!(host.receive().failure(), error::ABORTED);
@@ -261,13 +240,9 @@ fn abort_takes_a_control_request_and_a_message_in_either_order() {
     assert_eq!(host.receive().failure(), error::BAD_SEQUENCE);
     host.send(&command(kind::ABORT, 0, 10, [0; 3], &[]));
     let answer = host.receive();
-    assert_eq!(
-        (answer.kind, answer.seq, answer.command, answer.icc),
-        (0x81, 10, 0, 0)
-    );
+    assert_eq!((answer.kind, answer.seq, answer.command, answer.icc), (0x81, 10, 0, 0));
     host.send(&command(kind::ABORT, 0, 20, [0; 3], &[]));
-    host.transfer()
-        .expect_err("no answer before the control request");
+    host.transfer().expect_err("no answer before the control request");
     assert_eq!(host.device.control(abort(20), host.now), Some(vec![]));
     assert_eq!(host.receive().seq, 20);
     host.xfr(0, &[0, 0x84, 0, 0, 8]).good();
@@ -280,10 +255,7 @@ fn abort_may_be_missing() {
         ..Config::default()
     });
     assert_eq!(host.device.control(abort(1), host.now), None);
-    assert_eq!(
-        host.ask(kind::ABORT, [0; 3], &[]).failure(),
-        error::NOT_SUPPORTED
-    );
+    assert_eq!(host.ask(kind::ABORT, [0; 3], &[]).failure(), error::NOT_SUPPORTED);
 }
 
 #[test]
@@ -296,13 +268,7 @@ fn a_slot_at_work_is_busy_and_another_works_if_the_reader_can() {
             ..Config::default()
         };
         let mut host = Host::powered(config, BuiltinCard::default());
-        host.send(&command(
-            kind::XFR_BLOCK,
-            0,
-            9,
-            [0; 3],
-            &[0x80, 0x10, 0x07, 0xD0],
-        ));
+        host.send(&command(kind::XFR_BLOCK, 0, 9, [0; 3], &[0x80, 0x10, 0x07, 0xD0]));
         assert_eq!(host.status().failure(), error::SLOT_BUSY);
         host.slot = 1;
         let other = host.status();
@@ -359,20 +325,14 @@ fn secure_verifies_the_pin_typed_at_the_reader() {
         );
     }
     let mut host = reader(Level::ShortApdu, digits("123"));
-    assert_eq!(
-        host.ask(kind::SECURE, [0; 3], &template).good(),
-        [0x64, 0x03]
-    );
+    assert_eq!(host.ask(kind::SECURE, [0; 3], &template).good(), [0x64, 0x03]);
     let mut host = reader(Level::ShortApdu, PinEntry::Cancel);
     assert_eq!(
         host.ask(kind::SECURE, [0; 3], &template).failure(),
         error::PIN_CANCELLED
     );
     let mut host = reader(Level::ShortApdu, PinEntry::Timeout);
-    assert_eq!(
-        host.ask(kind::SECURE, [0; 3], &template).failure(),
-        error::PIN_TIMEOUT
-    );
+    assert_eq!(host.ask(kind::SECURE, [0; 3], &template).failure(), error::PIN_TIMEOUT);
     let mut host = Host::at(Level::ShortApdu);
     assert_eq!(
         host.ask(kind::SECURE, [0; 3], &template).failure(),
@@ -423,10 +383,7 @@ fn standard_requests_and_data_rates() {
     };
     assert_eq!(get(0x80, 6, 0x0100).unwrap().len(), 18);
     assert_eq!(get(0x80, 6, 0x0500), None);
-    assert_eq!(
-        get(0xA1, 3, 0).unwrap(),
-        [0x80, 0x25, 0, 0, 0x00, 0x96, 0, 0]
-    );
+    assert_eq!(get(0xA1, 3, 0).unwrap(), [0x80, 0x25, 0, 0, 0x00, 0x96, 0, 0]);
     assert_eq!(get(0xA1, 2, 0), None, "bNumClockSupported is 0");
     assert_eq!(get(0x01, 0x0B, 1), None, "there is no alternate setting 1");
     assert_eq!(get(0x01, 0x0B, 0), Some(vec![]));

@@ -23,12 +23,7 @@ fn block(pcb: u8, inf: &[u8]) -> Vec<u8> {
 
 #[test]
 fn exchange_needs_power() {
-    for level in [
-        Level::Character,
-        Level::Tpdu,
-        Level::ShortApdu,
-        Level::ExtendedApdu,
-    ] {
+    for level in [Level::Character, Level::Tpdu, Level::ShortApdu, Level::ExtendedApdu] {
         let mut host = Host::new(Config::at_level(level));
         assert_eq!(host.xfr(0, &[0, 0x84, 0, 0, 8]).failure(), error::ICC_MUTE);
         host.device.insert(0, Box::new(BuiltinCard::default()));
@@ -129,25 +124,15 @@ fn tpdu_level_t0_leaves_get_response_to_the_host() {
         "case 4 is no TPDU"
     );
     assert_eq!(host.xfr(0, &[0, 0x20, 0, 1]).good(), [0x63, 0xC3], "case 1");
-    assert_eq!(
-        host.xfr(1, &[0, 0x84, 0, 0, 8]).failure(),
-        error::BAD_LEVEL_PARAMETER
-    );
+    assert_eq!(host.xfr(1, &[0, 0x84, 0, 0, 8]).failure(), error::BAD_LEVEL_PARAMETER);
 }
 
 #[test]
 fn tpdu_level_t1_passes_blocks() {
     let mut host = Host::at(Level::Tpdu);
-    host.ask(
-        kind::SET_PARAMETERS,
-        [1, 0, 0],
-        &[0x11, 0x10, 0, 0x45, 0, 254, 0],
-    )
-    .good();
-    assert_eq!(
-        host.xfr(0, &block(0xC1, &[254])).good(),
-        block(0xE1, &[254])
-    );
+    host.ask(kind::SET_PARAMETERS, [1, 0, 0], &[0x11, 0x10, 0, 0x45, 0, 254, 0])
+        .good();
+    assert_eq!(host.xfr(0, &block(0xC1, &[254])).good(), block(0xE1, &[254]));
     let answer = host.xfr(0, &block(0x00, &SELECT_AID)).good();
     assert_eq!((answer[1], answer.len()), (0x00, 4 + 17));
     assert_eq!(xor(&answer), 0);
@@ -161,21 +146,13 @@ fn without_automatic_pps_the_host_makes_it() {
     };
     let mut host = Host::powered(config.clone(), BuiltinCard::default());
     assert_eq!(host.xfr(0, &[0xFF, 0x01, 0xFE]).good(), [0xFF, 0x01, 0xFE]);
-    host.ask(
-        kind::SET_PARAMETERS,
-        [1, 0, 0],
-        &[0x11, 0x10, 0, 0x45, 0, 254, 0],
-    )
-    .good();
+    host.ask(kind::SET_PARAMETERS, [1, 0, 0], &[0x11, 0x10, 0, 0x45, 0, 254, 0])
+        .good();
     host.xfr(0, &block(0x00, &SELECT_AID)).good();
 
     let mut host = Host::powered(config.clone(), BuiltinCard::default());
-    host.ask(
-        kind::SET_PARAMETERS,
-        [1, 0, 0],
-        &[0x11, 0x10, 0, 0x45, 0, 254, 0],
-    )
-    .good();
+    host.ask(kind::SET_PARAMETERS, [1, 0, 0], &[0x11, 0x10, 0, 0x45, 0, 254, 0])
+        .good();
     assert_eq!(
         host.xfr(0, &block(0x00, &SELECT_AID)).failure(),
         error::ICC_MUTE,
@@ -198,10 +175,7 @@ fn pps_answers_without_pps1_to_a_speed_never_offered() {
         ..Config::at_level(Level::Tpdu)
     };
     let mut host = Host::powered(config, BuiltinCard::default());
-    assert_eq!(
-        host.xfr(0, &[0xFF, 0x11, 0x96, 0x78]).good(),
-        [0xFF, 0x01, 0xFE]
-    );
+    assert_eq!(host.xfr(0, &[0xFF, 0x11, 0x96, 0x78]).good(), [0xFF, 0x01, 0xFE]);
 }
 
 #[test]
@@ -222,14 +196,8 @@ fn character_level_t0_gives_procedure_bytes() {
 
 #[test]
 fn character_level_t1_gives_blocks_in_pieces() {
-    let mut host = Host::powered(
-        Config::at_level(Level::Character),
-        BuiltinCard::new(Protocols::T1),
-    );
-    assert_eq!(
-        host.xfr(3, &block(0x00, &[0, 0x84, 0, 0, 4])).good(),
-        [0, 0, 6]
-    );
+    let mut host = Host::powered(Config::at_level(Level::Character), BuiltinCard::new(Protocols::T1));
+    assert_eq!(host.xfr(3, &block(0x00, &[0, 0x84, 0, 0, 4])).good(), [0, 0, 6]);
     let rest = host.xfr(7, &[]).good();
     assert_eq!((rest.len(), &rest[4..6]), (7, &[0x90, 0x00][..]));
 }
@@ -256,10 +224,7 @@ fn packets_may_be_8_or_512_bytes_long() {
             BuiltinCard::default(),
         );
         for len in 1..=200 {
-            assert_eq!(
-                host.xfr(0, &[0, 0x84, 0, 0, len]).good().len(),
-                usize::from(len) + 2
-            );
+            assert_eq!(host.xfr(0, &[0, 0x84, 0, 0, len]).good().len(), usize::from(len) + 2);
         }
     }
 }

@@ -110,13 +110,7 @@ fn time_extension_on_any_command() {
 #[test]
 fn a_slow_card_makes_the_reader_ask_for_time() {
     let mut host = Host::at(Level::ExtendedApdu);
-    host.send(&command(
-        kind::XFR_BLOCK,
-        0,
-        9,
-        [0; 3],
-        &[0x80, 0x10, 0x0B, 0xB8],
-    ));
+    host.send(&command(kind::XFR_BLOCK, 0, 9, [0; 3], &[0x80, 0x10, 0x0B, 0xB8]));
     for expected in [2, 2, 0] {
         assert_eq!(host.wait(), Duration::from_secs(1));
         assert_eq!(host.receive().command, expected);
@@ -128,13 +122,7 @@ fn answers_can_be_split_anywhere() {
     for at in [1, 5, 10, 64, 70] {
         let mut host = Host::at(Level::ExtendedApdu);
         host.device.inject(Fault::SplitAnswer(at).into());
-        host.send(&command(
-            kind::XFR_BLOCK,
-            0,
-            9,
-            [0; 3],
-            &[0x80, 0x12, 0, 100, 100],
-        ));
+        host.send(&command(kind::XFR_BLOCK, 0, 9, [0; 3], &[0x80, 0x12, 0, 100, 100]));
         let first = host.transfer().unwrap();
         assert_eq!(first.len(), at);
         let whole = [first, host.transfer().unwrap()].concat();
@@ -146,13 +134,7 @@ fn answers_can_be_split_anywhere() {
 fn zero_length_packets_can_be_missing_or_too_many() {
     let mut host = Host::at(Level::ExtendedApdu);
     host.device.inject(Fault::MissingZlp.into());
-    host.send(&command(
-        kind::XFR_BLOCK,
-        0,
-        9,
-        [0; 3],
-        &[0x80, 0x12, 0, 52, 52],
-    ));
+    host.send(&command(kind::XFR_BLOCK, 0, 9, [0; 3], &[0x80, 0x12, 0, 52, 52]));
     assert!(matches!(host.device.bulk_in(host.now), In::Packet(packet) if packet.len() == 64));
     assert_eq!(host.device.bulk_in(host.now), In::Nak(None));
 
@@ -196,8 +178,7 @@ fn a_halted_in_endpoint_stalls_until_cleared() {
 #[test]
 fn a_halted_out_endpoint_takes_nothing_until_cleared() {
     let mut host = Host::at(Level::ExtendedApdu);
-    host.device
-        .inject(Injection::on(kind::XFR_BLOCK, Fault::StallOut));
+    host.device.inject(Injection::on(kind::XFR_BLOCK, Fault::StallOut));
     host.status();
     let xfr = command(kind::XFR_BLOCK, 0, 9, [0; 3], &[0, 0x84, 0, 0, 8]);
     assert_eq!(host.device.bulk_out(&xfr, host.now), Out::Stall);
@@ -223,10 +204,7 @@ fn silence_carries_out_and_lost_does_not() {
 #[test]
 fn a_late_answer_arrives_after_the_next_command() {
     let mut host = spoiled(Fault::Delay(Duration::from_secs(2)));
-    assert_eq!(
-        host.transfer(),
-        Err(In::Nak(Some(host.now + Duration::from_secs(2))))
-    );
+    assert_eq!(host.transfer(), Err(In::Nak(Some(host.now + Duration::from_secs(2)))));
     host.now += Duration::from_secs(3);
     host.send(&command(kind::GET_SLOT_STATUS, 0, 51, [0; 3], &[]));
     assert_eq!((host.receive().seq, host.receive().seq), (50, 51));
@@ -237,27 +215,16 @@ fn a_card_pulled_in_mid_exchange_fails_it() {
     let mut host = spoiled(Fault::CardPulled);
     assert_eq!(host.receive().icc, 2);
     let mut host = Host::at(Level::ExtendedApdu);
-    host.device
-        .inject(Injection::on(kind::XFR_BLOCK, Fault::CardPulled));
+    host.device.inject(Injection::on(kind::XFR_BLOCK, Fault::CardPulled));
     let answer = host.xfr(0, &[0, 0x84, 0, 0, 8]);
     assert_eq!((answer.failure(), answer.icc), (error::ICC_MUTE, 2));
 
     let mut host = Host::at(Level::ExtendedApdu);
-    host.send(&command(
-        kind::XFR_BLOCK,
-        0,
-        9,
-        [0; 3],
-        &[0x80, 0x10, 0x0B, 0xB8],
-    ));
+    host.send(&command(kind::XFR_BLOCK, 0, 9, [0; 3], &[0x80, 0x10, 0x0B, 0xB8]));
     assert!(host.device.remove(0, host.now).is_some());
     let answer = host.receive();
-    assert_eq!(
-        (answer.seq, answer.failure(), answer.icc),
-        (9, error::ICC_MUTE, 2)
-    );
-    host.transfer()
-        .expect_err("the card's own answer never comes");
+    assert_eq!((answer.seq, answer.failure(), answer.icc), (9, error::ICC_MUTE, 2));
+    host.transfer().expect_err("the card's own answer never comes");
 }
 
 #[test]
@@ -266,14 +233,8 @@ fn power_on_can_fail_at_chosen_voltages() {
     host.device.insert(0, Box::new(BuiltinCard::default()));
     host.device
         .inject(Injection::on(kind::ICC_POWER_ON, Fault::PowerOnFails(vec![0, 1])).always());
-    assert_eq!(
-        host.ask(kind::ICC_POWER_ON, [0, 0, 0], &[]).failure(),
-        error::ICC_MUTE
-    );
-    assert_eq!(
-        host.ask(kind::ICC_POWER_ON, [1, 0, 0], &[]).failure(),
-        error::ICC_MUTE
-    );
+    assert_eq!(host.ask(kind::ICC_POWER_ON, [0, 0, 0], &[]).failure(), error::ICC_MUTE);
+    assert_eq!(host.ask(kind::ICC_POWER_ON, [1, 0, 0], &[]).failure(), error::ICC_MUTE);
     host.ask(kind::ICC_POWER_ON, [2, 0, 0], &[]).good();
     host.device.clear_faults();
     host.ask(kind::ICC_POWER_ON, [0, 0, 0], &[]).good();
@@ -311,8 +272,7 @@ fn several_faults_can_meet_on_one_command() {
 #[test]
 fn garbage_on_the_interrupt_endpoint() {
     let mut host = Host::new(Config::default());
-    host.device
-        .inject(Fault::Interrupt(vec![0xDE, 0xAD]).into());
+    host.device.inject(Fault::Interrupt(vec![0xDE, 0xAD]).into());
     assert_eq!(host.device.interrupt_in(), Some(vec![0xDE, 0xAD]));
     assert!(!host.device.has_interrupt());
 }

@@ -118,7 +118,7 @@ impl Host {
                         return Ok(bytes);
                     }
                 }
-                other => return Err(other),
+                other @ (In::Nak(_) | In::Stall) => return Err(other),
             }
         }
     }
@@ -150,10 +150,7 @@ impl Host {
             0x73 => 0x84,
             _ => 0x81,
         };
-        assert_eq!(
-            (answer.kind, answer.slot, answer.seq),
-            (expected, self.slot, self.seq)
-        );
+        assert_eq!((answer.kind, answer.slot, answer.seq), (expected, self.slot, self.seq));
         answer
     }
 

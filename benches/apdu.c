@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0
+ * How long PC/SC calls take. Plain PC/SC, whichever library is loaded; and the floor: the same bytes by usbfs ioctls, no library at all.
+ *
+ * apdu pcsc             the calls of one process
+ * apdu floor            the two exchanges
+ * apdu processes MODE   a whole process each time: apdu session, or apdu raw-session
+ *
+ * Prints lines: measure, 10th percentile and median in nanoseconds, number of calls. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/usbdevice_fs.h>
+#include <spawn.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <winscard.h>
+
+enum { CALLS = 400, WARM_UP = 60, PROCESSES = 300 };
+
+extern char **environ;
+
+static void die(const char *what, long code)
+{
+	fprintf(stderr, "apdu: %s: 0x%lX (errno %d)\n", what, (unsigned long)code, errno);
+	exit(1);
+}
+
+#define OK(call)                                  \
+	do {                                      \
+		LONG code_ = (call);              \
+		if (code_ != SCARD_S_SUCCESS)     \
+			die(#call, (long)code_);  \
+	} while (0)
+
+#define SYS(call)                        \
+	do {                             \
+		if ((call) < 0)          \
+			die(#call, -1L); \
+	} while (0)
+
+/* ---- measuring ---- */
+
+static uint64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static int ascending(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void measure(const char *name, void (*call)(void *), void *with, unsigned calls)
+{
+	static uint64_t taken[CALLS];
+
+	for (unsigned i = 0; i < (calls < CALLS ? 5 : WARM_UP); i++)
+		call(with);
+	for (unsigned i = 0; i < calls; i++) {
+		uint64_t start = now();
+
+		call(with);
+		taken[i] = now() - start;
+	}
+	qsort(taken, calls, sizeof taken[0], ascending);
+	printf("%s %llu %llu %u\n", name, (unsigned long long)taken[calls / 10], (unsigned long long)taken[calls / 2], calls);
+	fflush(stdout);
+}
+
+/* ---- the card's answer: GET RESPONSE gives counting bytes and 9000 ---- */
+
+static const BYTE GET_16[5] = { 0x00, 0xC0, 0x00, 0x00, 0x10 }, GET_256[5] = { 0x00, 0xC0, 0x00, 0x00, 0x00 };
+
+static void check(const BYTE *answer, size_t length, const BYTE *command)
+{
+	size_t size = command[4] ? command[4] : 256;
+
+	if (length != size + 2 || answer[size - 1] != (BYTE)(size - 1) || answer[size] != 0x90 || answer[size + 1] != 0)
+		die("wrong answer, length", (long)length);
+}
+
+/* ---- PC/SC ---- */
+
+struct session {
+	SCARDCONTEXT context;
+	SCARDHANDLE card;
+	char name[MAX_READERNAME];
+	const BYTE *command;
+};
+
+static void session_open(struct session *s)
+{
+	char names[8 * MAX_READERNAME];
+	DWORD length = sizeof names, protocol = 0;
+
+	OK(SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &s->context));
+	OK(SCardListReaders(s->context, NULL, names, &length));
+	if (strlen(names) >= sizeof s->name)
+		die("reader name too long", (long)strlen(names));
+	strcpy(s->name, names);
+	OK(SCardConnect(s->context, s->name, SCARD_SHARE_SHARED, SCARD_PROTOCOL_T0, &s->card, &protocol));
+}
+
+static void transmit(void *with)
+{
+	struct session *s = with;
+	BYTE answer[258];
+	DWORD length = sizeof answer;
+
+	OK(SCardTransmit(s->card, SCARD_PCI_T0, s->command, 5, NULL, answer, &length));
+	check(answer, length, s->command);
+}
+
+static void status(void *with)
+{
+	struct session *s = with;
+	char name[MAX_READERNAME];
+	BYTE atr[MAX_ATR_SIZE];
+	DWORD name_length = sizeof name, atr_length = sizeof atr, state = 0, protocol = 0;
+
+	OK(SCardStatus(s->card, name, &name_length, &state, &protocol, atr, &atr_length));
+}
+
+/* The caller knows nothing yet: answered with SUCCESS. */
+static void state_unknown(void *with)
+{
+	struct session *s = with;
+	SCARD_READERSTATE reader = { .szReader = s->name, .dwCurrentState = SCARD_STATE_UNAWARE };
+
+	OK(SCardGetStatusChange(s->context, 0, &reader, 1));
+	if (!(reader.dwEventState & SCARD_STATE_PRESENT))
+		die("dwEventState", (long)reader.dwEventState);
+}
+
+/* The caller knows all: answered with a timeout. */
+static void state_known(void *with)
+{
+	struct session *s = with;
+	SCARD_READERSTATE reader = { .szReader = s->name, .dwCurrentState = SCARD_STATE_PRESENT | SCARD_STATE_INUSE };
+	LONG code = SCardGetStatusChange(s->context, 0, &reader, 1);
+
+	if (code != SCARD_E_TIMEOUT || !(reader.dwEventState & SCARD_STATE_PRESENT))
+		die("SCardGetStatusChange", code);
+}
+
+static void begin_end(void *with)
+{
+	struct session *s = with;
+
+	OK(SCardBeginTransaction(s->card));
+	OK(SCardEndTransaction(s->card, SCARD_LEAVE_CARD));
+}
+
+static void establish_release(void *with)
+{
+	SCARDCONTEXT context;
+
+	(void)with;
+	OK(SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &context));
+	OK(SCardReleaseContext(context));
+}
+
+static void pcsc(void)
+{
+	struct session s = { .command = GET_16 };
+
+	session_open(&s);
+	OK(SCardBeginTransaction(s.card));
+	measure("transmit16-inside", transmit, &s, CALLS);
+	s.command = GET_256;
+	measure("transmit256-inside", transmit, &s, CALLS);
+	OK(SCardEndTransaction(s.card, SCARD_LEAVE_CARD));
+	s.command = GET_16;
+	measure("transmit16-outside", transmit, &s, CALLS);
+	s.command = GET_256;
+	measure("transmit256-outside", transmit, &s, CALLS);
+	measure("status", status, &s, CALLS);
+	measure("state-unknown", state_unknown, &s, CALLS);
+	measure("state-known", state_known, &s, CALLS);
+	measure("beginend", begin_end, &s, CALLS);
+	measure("context", establish_release, &s, CALLS);
+	OK(SCardDisconnect(s.card, SCARD_LEAVE_CARD));
+	OK(SCardReleaseContext(s.context));
+}
+
+static void one_session(void)
+{
+	struct session s = { .command = GET_16 };
+
+	session_open(&s);
+	transmit(&s);
+	OK(SCardDisconnect(s.card, SCARD_LEAVE_CARD));
+	OK(SCardReleaseContext(s.context));
+}
+
+/* ---- the floor ---- */
+
+struct raw {
+	int fd;
+	unsigned out, in;
+	BYTE seq;
+	const BYTE *command;
+};
+
+enum { IccPowerOn = 0x62, XfrBlock = 0x6F, DataBlock = 0x80, HEADER = 10 };
+
+/* Finds the class 0x0B interface in the node's own descriptors and its two bulk endpoints. */
+static int raw_find(struct raw *raw, const char *path)
+{
+	BYTE d[1024];
+	int inside = 0, interface = -1, fd = open(path, O_RDWR | O_CLOEXEC);
+	ssize_t length;
+
+	if (fd < 0)
+		return -1;
+	length = read(fd, d, sizeof d);
+	for (ssize_t i = 0; i + 1 < length && d[i] >= 2 && i + d[i] <= length; i += d[i]) {
+		if (d[i + 1] == 4 && d[i] >= 9) {
+			inside = d[i + 5] == 0x0B;
+			if (inside && interface < 0)
+				interface = d[i + 2];
+		} else if (inside && d[i + 1] == 5 && d[i] >= 7 && (d[i + 3] & 3) == 2) {
+			*(d[i + 2] & 0x80 ? &raw->in : &raw->out) = d[i + 2];
+		}
+	}
+	if (interface < 0 || !raw->in || !raw->out) {
+		close(fd);
+		return -1;
+	}
+	raw->fd = fd;
+	return interface;
+}
+
+static size_t raw_exchange(struct raw *raw, BYTE type, const BYTE *data, size_t length, BYTE *answer, size_t room)
+{
+	BYTE message[HEADER + 261] = { type, (BYTE)length, (BYTE)(length >> 8), 0, 0, 0, raw->seq };
+	struct usbdevfs_bulktransfer out = { raw->out, (unsigned)(HEADER + length), 5000, message }, in = { raw->in, (unsigned)room, 5000, answer };
+	int got;
+
+	memcpy(message + HEADER, data, length);
+	SYS(ioctl(raw->fd, USBDEVFS_BULK, &out));
+	SYS(got = ioctl(raw->fd, USBDEVFS_BULK, &in));
+	if (got < HEADER || answer[0] != DataBlock || answer[6] != raw->seq || answer[7] & 0xC0 || got != HEADER + (answer[1] | answer[2] << 8))
+		die("wrong message, length", got);
+	raw->seq++;
+	return (size_t)got - HEADER;
+}
+
+static void raw_transmit(void *with)
+{
+	struct raw *raw = with;
+	BYTE answer[1024];
+	size_t length = raw_exchange(raw, XfrBlock, raw->command, 5, answer, sizeof answer);
+
+	check(answer + HEADER, length, raw->command);
+}
+
+static void raw_open(struct raw *raw, int power)
+{
+	char path[64];
+	BYTE atr[1024];
+
+	for (int bus = 1; bus < 64; bus++) {
+		snprintf(path, sizeof path, "/dev/bus/usb/%03d", bus);
+		DIR *folder = opendir(path);
+		struct dirent *entry;
+
+		while (folder && (entry = readdir(folder))) {
+			snprintf(path, sizeof path, "/dev/bus/usb/%03d/%.16s", bus, entry->d_name);
+			int interface = entry->d_name[0] == '.' ? -1 : raw_find(raw, path);
+
+			if (interface < 0)
+				continue;
+			closedir(folder);
+			SYS(ioctl(raw->fd, USBDEVFS_CLAIMINTERFACE, &interface));
+			if (power && raw_exchange(raw, IccPowerOn, NULL, 0, atr, sizeof atr) < 2)
+				die("no ATR", 0);
+			return;
+		}
+		if (folder)
+			closedir(folder);
+	}
+	die("no reader", 0);
+}
+
+static void floor_calls(void)
+{
+	struct raw raw = { .command = GET_16 };
+
+	raw_open(&raw, 1);
+	measure("transmit16-inside", raw_transmit, &raw, CALLS);
+	raw.command = GET_256;
+	measure("transmit256-inside", raw_transmit, &raw, CALLS);
+}
+
+static void raw_session(void)
+{
+	struct raw raw = { .command = GET_16 };
+
+	raw_open(&raw, 0);
+	raw_transmit(&raw);
+}
+
+/* ---- whole processes ---- */
+
+static void process(void *with)
+{
+	char *argv[] = { "apdu", with, NULL };
+	pid_t child;
+	int result = 0, code = posix_spawn(&child, "/proc/self/exe", NULL, NULL, argv, environ);
+
+	if (code)
+		die("posix_spawn", code);
+	SYS(waitpid(child, &result, 0));
+	if (result)
+		die("session", result);
+}
+
+int main(int argc, char **argv)
+{
+	const char *mode = argc > 1 ? argv[1] : "";
+
+	if (!strcmp(mode, "pcsc"))
+		pcsc();
+	else if (!strcmp(mode, "floor"))
+		floor_calls();
+	else if (!strcmp(mode, "session"))
+		one_session();
+	else if (!strcmp(mode, "raw-session"))
+		raw_session();
+	else if (!strcmp(mode, "processes") && argc > 2)
+		measure("process", process, argv[2], PROCESSES);
+	else
+		return 2;
+	return 0;
+}
