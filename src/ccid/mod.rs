@@ -4,6 +4,7 @@
 //! caller decides about claims and locks, and everything here runs against a scripted peer as well.
 
 mod apdu;
+mod character;
 pub mod class_ff;
 mod commands;
 pub mod descriptor;
@@ -13,7 +14,9 @@ pub mod interrupt;
 pub mod message;
 mod power;
 pub mod quirks;
+mod rates;
 mod recovery;
+mod tpdu;
 mod transfer;
 
 #[cfg(test)]
@@ -23,5 +26,5 @@ mod tests;
 
 pub use descriptor::{Descriptor, ExchangeLevel};
 pub use error::{Error, Result, SlotError};
-pub use exchange::{Engine, Timeouts, supports};
+pub use exchange::{Engine, Timeouts};
 pub use message::{IccStatus, Parameters};

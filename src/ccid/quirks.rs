@@ -29,8 +29,23 @@ pub struct Quirks {
     pub extra_exchange_time: Option<Duration>,
     /// PIN entry at the reader is broken or unsafe.
     pub no_pin_entry: bool,
+    /// What is wrong with the reader's speeds and parameters.
+    pub speed: SpeedQuirks,
     /// The firmware is one that other drivers refuse to work with; worth a line in the log when something fails.
     pub old_firmware: bool,
+}
+
+/// What is wrong with a reader's speeds and parameters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SpeedQuirks {
+    /// Highest data rate that works.
+    pub max_bps: Option<u32>,
+    /// Slots after the first have these data rates.
+    pub other_slots_bps: Option<&'static [u32]>,
+    /// PPS does not work: only the protocol and speed the card starts with.
+    pub no_pps: bool,
+    /// A refusal of SetParameters leaves the card in need of two resets, after which it works without.
+    pub optional_parameters: bool,
 }
 
 /// Condition on `bcdDevice`.
@@ -58,6 +73,10 @@ enum Fix {
     ExtraExchangeTime(Duration),
     NoPinEntry,
     OldFirmware,
+    MaxDataRate(u32),
+    OtherSlots(&'static [u32]),
+    NoPps,
+    OptionalParameters,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -95,6 +114,10 @@ const LEAKS_PIN: &str = "PIN digits also reach the host as keystrokes (libccid)"
 const PIN_LIE: &str = "declares PIN entry it does not have (libccid)";
 const SLOW_OPEN: &str = "needs long for its first answers (libccid)";
 const SLOW: &str = "needs long for every answer (libccid)";
+const SIM_SLOTS: &[Fix] = &[Fix::OtherSlots(&[10_753, 21_505, 43_011, 125_000])];
+const SIM_SLOTS_SLOW: &str = "the slots after the first are slower than the descriptor says (libccid)";
+const SLOW_NO_PPS: &[Fix] = &[Fix::MaxDataRate(9600), Fix::NoPps];
+const NO_PPS: &str = "Oz776: neither another speed nor another protocol works (libccid)";
 const EMV_MODE: &str = "refuses plain ISO cards until switched out of EMV mode (libccid)";
 
 const TABLE: &[Row] = &[
@@ -184,6 +207,23 @@ const TABLE: &[Row] = &[
     old(0x03F0, 0x0036, 0x0124),
     old(0x062D, 0x0001, 0x0102),
     old(0x04E6, 0x5291, 0x0112),
+    // Speeds and parameters.
+    row(
+        0x058F,
+        0x9540,
+        &[Fix::MaxDataRate(200_000), Fix::OptionalParameters],
+        "AU9540: the higher rates it lists do not work, nor does SetParameters with every card (libccid)",
+    ),
+    row(0x0B97, 0x7762, SLOW_NO_PPS, NO_PPS),
+    row(0x0B97, 0x7772, SLOW_NO_PPS, NO_PPS),
+    row(0x08E6, 0x3479, SIM_SLOTS, SIM_SLOTS_SLOW),
+    Row {
+        vendor: 0x08E6,
+        product: 0x3480,
+        release: Release::Below(0x0200),
+        fixes: SIM_SLOTS,
+        reason: SIM_SLOTS_SLOW,
+    },
 ];
 
 impl Quirks {
@@ -226,6 +266,10 @@ impl Quirks {
             Fix::ExtraExchangeTime(time) => self.extra_exchange_time = Some(time),
             Fix::NoPinEntry => self.no_pin_entry = true,
             Fix::OldFirmware => self.old_firmware = true,
+            Fix::MaxDataRate(bps) => self.speed.max_bps = Some(bps),
+            Fix::OtherSlots(bps) => self.speed.other_slots_bps = Some(bps),
+            Fix::NoPps => self.speed.no_pps = true,
+            Fix::OptionalParameters => self.speed.optional_parameters = true,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::turn::Turn;
+use super::turn::{RESYNCED, Turn};
 use crate::arbiter::locks::Byte;
 use crate::arbiter::record::CardState;
 use crate::error::{Error, Result};
@@ -68,7 +68,7 @@ impl Turn<'_> {
         );
         self.header.busy = 0;
         if slot == self.slot {
-            self.distrust();
+            self.distrust(RESYNCED);
         } else if let (_, Some(mut entry)) = self.port().store().read(slot) {
             if entry.state == CardState::Powered {
                 entry.note_reset();

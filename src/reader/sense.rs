@@ -1,7 +1,7 @@
 //! Keeping the record true to the reader: when to ask for the slot's status, and what the answer means.
 
 use super::port::Hints;
-use super::turn::Turn;
+use super::turn::{RESYNCED, Turn};
 use crate::arbiter::locks::Byte;
 use crate::arbiter::record::CardState;
 use crate::ccid::message::IccStatus;
@@ -67,7 +67,7 @@ impl Turn<'_> {
             (status, engine.take_resynced())
         };
         if resynced {
-            self.distrust();
+            self.distrust(RESYNCED);
         }
         let emptied = self.hints.emptied & 1_u32.checked_shl(self.slot.into()).unwrap_or(0) != 0;
         self.hints = Hints::default();

@@ -42,6 +42,8 @@ pub enum Action {
         /// Multiplier, as in `bBWI`.
         waiting: u8,
     },
+    /// The reader is to send the I-block it has made once more; then report what comes.
+    Repeat,
     /// All done.
     Done,
     /// It went wrong.
@@ -57,7 +59,7 @@ pub enum Failure {
     Unresponsive,
     /// The card goes on and on: it needs a reset.
     Endless,
-    /// The command would have to be sent again, and only the reader knows it (PIN entry).
+    /// After S(RESYNCH) the command is due in a new block, and only the reader knows what was in the old one (PIN entry).
     Unrepeatable,
 }
 
@@ -202,6 +204,11 @@ impl<'a> Exchange<'a> {
             }
             Err(fault) => self.invalid(fault),
         }
+    }
+
+    /// Notes that no further event will come, although one is due.
+    pub fn break_off(&mut self) {
+        self.state.give_up();
     }
 
     /// The block to send.
@@ -396,7 +403,11 @@ impl<'a> Exchange<'a> {
     /// The I-block that is due, cut to what the card takes now.
     fn send_information(&mut self) -> Action {
         let Source::Known(command) = self.source else {
-            return Action::Failed(Failure::Unrepeatable);
+            return if self.resynchs == 0 {
+                Action::Repeat
+            } else {
+                Action::Failed(Failure::Unrepeatable)
+            };
         };
         let rest = command.get(self.offset..).unwrap_or_default();
         let len = rest.len().min(self.state.ifsc.min(self.room).into());

@@ -91,6 +91,11 @@ impl State {
         self.lost
     }
 
+    /// Notes that an exchange was broken off: what the card made of it is unknown, so it needs a reset.
+    pub fn give_up(&mut self) {
+        self.lost = true;
+    }
+
     /// Whether the card has neither been told our IFSD nor refused to hear of it.
     #[must_use]
     pub fn owes_ifsd(&self) -> bool {

@@ -281,7 +281,7 @@ fn crc_card_of_the_other_form_is_understood_and_answered_in_kind() {
 }
 
 #[test]
-fn block_made_by_the_reader_is_followed_but_cannot_be_repeated() {
+fn block_made_by_the_reader_is_followed_and_repeated_by_the_reader_alone() {
     let mut response = [0; 8];
     let mut exchange = Exchange::by_reader(small(), &mut response);
     assert_eq!(exchange.prologue(13), [0, 0, 13]);
@@ -291,7 +291,16 @@ fn block_made_by_the_reader_is_followed_but_cannot_be_repeated() {
     assert_eq!(exchange.prologue(13), [0, 0x40, 13]);
     let state = exchange.state();
     let mut exchange = Exchange::by_reader(state, &mut response);
-    let again = exchange.step(Event::Block(&ready(0x91)));
-    assert_eq!(again, Action::Failed(Failure::Unrepeatable));
+    assert_eq!(exchange.step(Event::Block(&ready(0x91))), Action::Repeat);
     assert_eq!(exchange.state(), state, "the card has not got it");
+    for _ in 0..2 {
+        assert_eq!(exchange.step(Event::Block(&ready(0x91))), Action::Repeat);
+    }
+    assert_eq!(exchange.step(Event::Block(&ready(0x91))), Action::Send { waiting: 0 });
+    assert_eq!(exchange.block(), ready(0xC0));
+    assert_eq!(
+        exchange.step(Event::Block(&ready(0xE0))),
+        Action::Failed(Failure::Unrepeatable)
+    );
+    assert!(!exchange.state().is_lost(), "in step, only the PIN is gone");
 }
