@@ -62,33 +62,41 @@ impl Turn<'_> {
         if candidates.is_empty() {
             return Err(Error::ProtoMismatch);
         }
-        let mut fresh = true;
-        for &protocol in &candidates {
-            for with_speed in [true, false] {
-                if !fresh {
-                    self.renew(false)?;
-                }
-                fresh = false;
-                let refusal = match self.settle(protocol, with_speed) {
-                    Ok(settled) => return self.adopt(&settled, wanted),
-                    Err(refusal) => refusal,
-                };
-                if !self.card.state.is_present() {
-                    return Err(Error::NoSmartcard);
-                }
-                match refusal {
-                    Refusal::Refused { fast: false } => break,
-                    Refusal::Refused { fast: true } | Refusal::Speed { can_change: false } => {}
-                    Refusal::Speed { can_change: true } => {
-                        self.renew(true)?;
-                        fresh = true;
-                    }
-                }
+        for (index, protocol) in candidates.into_iter().enumerate() {
+            if index > 0 {
+                self.renew(false)?;
+            }
+            if let Some(settled) = self.settle_somehow(protocol)? {
+                return self.adopt(&settled, wanted);
             }
         }
         // For whoever tries next.
         self.renew(false)?;
         Err(Error::UnresponsiveCard)
+    }
+
+    /// Settles `protocol` with a card fresh from a reset, if need be after another one; `None` if there is no way.
+    fn settle_somehow(&mut self, protocol: Protocol) -> Result<Option<Settled>> {
+        let mut with_speed = true;
+        // The card's insistence, a refusal at speed, a refusal without.
+        for _ in 0..3 {
+            let refusal = match self.settle(protocol, with_speed) {
+                Ok(settled) => return Ok(Some(settled)),
+                Err(refusal) => refusal,
+            };
+            if !self.card.state.is_present() {
+                return Err(Error::NoSmartcard);
+            }
+            match refusal {
+                Refusal::Speed { can_change: true } => self.renew(true)?,
+                Refusal::Refused { fast: true } => {
+                    self.renew(false)?;
+                    with_speed = false;
+                }
+                Refusal::Refused { fast: false } | Refusal::Speed { can_change: false } => break,
+            }
+        }
+        Ok(None)
     }
 
     /// The protocols that caller, card and reader have in common, best first.
