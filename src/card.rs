@@ -5,6 +5,7 @@ mod reconnect;
 mod transaction;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
@@ -104,6 +105,8 @@ pub(crate) struct Standing {
     /// Transactions begun and not ended; means nothing while the record names another owner.
     begun: u32,
     exclusive: bool,
+    /// Connected, or reconnected once, for using the card and not only the reader.
+    uses_card: bool,
 }
 
 /// See the module.
@@ -115,6 +118,8 @@ pub struct Card {
     /// This handle's number in the record, alive while its byte is locked.
     token: u32,
     standing: Mutex<Standing>,
+    /// Disconnected: calls of other threads that are still inside must not act for it any more.
+    left: AtomicBool,
 }
 
 impl Card {
@@ -131,6 +136,7 @@ impl Card {
         let reader = context.find_reader(name)?;
         let link = Link::open(&reader)?;
         let token = Self::new_token(&link)?;
+        link.set_token(token);
         let (active, acknowledged) = link.until_free(reader.slot, Error::UnknownReader, |turn| {
             Self::try_connect(turn, &link, token, share, wanted)
         })?;
@@ -138,6 +144,7 @@ impl Card {
             acknowledged,
             begun: 0,
             exclusive: share == Share::Exclusive,
+            uses_card: share != Share::Direct,
         });
         let card = Self {
             reader,
@@ -145,6 +152,7 @@ impl Card {
             link,
             token,
             standing,
+            left: AtomicBool::new(false),
         };
         let handle = CARDS.insert(Arc::new(card))?;
         Ok((handle, active))
@@ -171,10 +179,13 @@ impl Card {
         share: Share,
         wanted: protocol::Wanted,
     ) -> Result<Attempt<(DWORD, u32)>> {
-        turn.refresh()?;
         if turn.others()? == Some(Mode::Exclusive) {
             return Err(Error::SharingViolation);
         }
+        if turn.is_away() && turn.owner(token)? == Owner::Other {
+            return Ok(Attempt::Busy);
+        }
+        turn.refresh()?;
         if turn.owner(token)? == Owner::Other {
             return Ok(Attempt::Busy);
         }
@@ -234,12 +245,28 @@ impl Card {
 
     /// Begins a turn of this handle, with its standing; the reader's absence becomes `gone`.
     fn turn(&self, gone: Error) -> Result<Turn<'_>> {
-        self.link.turn(self.reader.slot).map_err(|Gone| gone)
+        let turn = self.link.turn(self.reader.slot).map_err(|Gone| gone)?;
+        self.check_connected()?;
+        Ok(turn)
+    }
+
+    /// Within a turn: whether another thread has disconnected this handle since it was looked up.
+    fn check_connected(&self) -> Result<()> {
+        if self.left.load(Ordering::Acquire) {
+            Err(Error::InvalidHandle)
+        } else {
+            Ok(())
+        }
     }
 
     /// Whether somebody else's transaction is in the way.
     fn is_locked_out(&self, turn: &mut Turn<'_>) -> Result<bool> {
         Ok(turn.owner(self.token)? == Owner::Other)
+    }
+
+    /// As [`Self::is_locked_out`], if finding out more would mean to take the reader from whom it is locked for.
+    fn is_shut_out(&self, turn: &mut Turn<'_>) -> Result<bool> {
+        Ok(turn.is_away() && self.is_locked_out(turn)?)
     }
 
     fn check_events(&self, turn: &Turn<'_>) -> Result<()> {
@@ -258,12 +285,14 @@ impl Card {
         blocking: bool,
         mut attempt: impl FnMut(&mut Turn<'_>) -> Result<Attempt<T>>,
     ) -> Result<T> {
-        self.link
-            .until_free(self.reader.slot, gone, |turn| match attempt(turn)? {
+        self.link.until_free(self.reader.slot, gone, |turn| {
+            self.check_connected()?;
+            match attempt(turn)? {
                 Attempt::Busy if !blocking => Err(Error::SharingViolation),
                 Attempt::Busy => Ok(Attempt::Busy),
                 Attempt::Done(value) => Ok(Attempt::Done(value)),
-            })
+            }
+        })
     }
 
     /// `SCardStatus`: waits for others' transactions.
@@ -272,12 +301,18 @@ impl Card {
     /// `ReaderUnavailable` if the reader has left or does not answer; `ResetCard`, `RemovedCard`.
     pub fn status(&self) -> Result<CardStatus> {
         self.until_free(Error::ReaderUnavailable, blocks(), |turn| {
+            if self.is_shut_out(turn)? {
+                return Ok(Attempt::Busy);
+            }
             let refreshed = turn.refresh_if_unwatched();
             if self.is_locked_out(turn)? {
                 return Ok(Attempt::Busy);
             }
             self.check_events(turn)?;
             refreshed?;
+            // pcsc-lite powers a card up as soon as it comes in: a direct connection sees it so, too.
+            turn.ensure_answered()?;
+            self.check_events(turn)?;
             Ok(Attempt::Done(CardStatus {
                 state: status::state_word(&turn.card),
                 protocol: turn.card.protocol.into(),
@@ -295,14 +330,16 @@ impl Card {
     /// during the exchange), `ProtoMismatch`, `NotTransacted` (anything that went wrong on the way).
     pub fn transmit(&self, protocol: DWORD, command: &[u8], response: &mut [u8]) -> Result<usize> {
         self.until_free(Error::InvalidValue, blocks(), |turn| {
+            if self.is_shut_out(turn)? {
+                return Ok(Attempt::Busy);
+            }
             let refreshed = turn.refresh();
             if self.is_locked_out(turn)? {
                 return Ok(Attempt::Busy);
             }
             refreshed?;
             self.check_events(turn)?;
-            let mine = turn.card.owner == self.token;
-            turn.transmit(protocol, command, response, mine).map(Attempt::Done)
+            turn.transmit(protocol, command, response).map(Attempt::Done)
         })
     }
 
@@ -313,6 +350,9 @@ impl Card {
     /// `UnsupportedFeature`, `NotTransacted`, `InsufficientBuffer`.
     pub fn control(&self, code: DWORD, input: &[u8], capacity: usize) -> Result<Vec<u8>> {
         let mut turn = self.turn(Error::InvalidValue)?;
+        if self.is_shut_out(&mut turn)? {
+            return Err(Error::SharingViolation);
+        }
         let refreshed = turn.refresh();
         if self.is_locked_out(&mut turn)? {
             return Err(Error::SharingViolation);
@@ -343,7 +383,10 @@ impl Card {
 
     fn attrib_turn(&self) -> Result<Turn<'_>> {
         let mut turn = self.turn(Error::InvalidValue)?;
-        let refreshed = turn.refresh_if_unwatched();
+        if self.is_shut_out(&mut turn)? {
+            return Err(Error::SharingViolation);
+        }
+        let refreshed = turn.refresh_if_unwatched().and_then(|()| turn.ensure_answered());
         if self.is_locked_out(&mut turn)? {
             return Err(Error::SharingViolation);
         }

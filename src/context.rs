@@ -130,7 +130,15 @@ impl Context {
     /// # Errors
     /// As documented at [`crate::api::SCardConnect`].
     pub fn connect(&self, name: &[u8], share: DWORD, protocols: DWORD) -> Result<(u32, DWORD)> {
-        Card::connect(self, name, share, protocols)
+        let (handle, active) = Card::connect(self, name, share, protocols)?;
+        // The context may have been released while this call waited: then nobody would ever let go of the connection.
+        if self.released.load(Ordering::Acquire) {
+            if let Ok(card) = card::cards().remove(handle) {
+                card.abandon();
+            }
+            return Err(Error::InvalidHandle);
+        }
+        Ok((handle, active))
     }
 
     /// Ends every `SCardGetStatusChange` that waits in this context now. One that is called later does not know of it.

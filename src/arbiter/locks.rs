@@ -1,4 +1,4 @@
-//! Open-file-description byte-range locks on a device node.
+//! Open-file-description locks on a device node: byte ranges, and one for the whole.
 //!
 //! Each [`LockFile`] is one open file description, so two of them in one process conflict exactly as two processes do.
 //! The kernel drops every lock of a description when its last descriptor is closed, also by SIGKILL.
@@ -19,8 +19,6 @@ use crate::usb::NodeId;
 /// What a lock byte stands for. Each interface of a device has its own set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Byte {
-    /// One command and its response on the pipes, and every change of the record.
-    Exchange,
     /// Share mode of a slot: shared lock for SHARED and DIRECT, exclusive lock for EXCLUSIVE.
     Share(u8),
     /// Somebody waits for a change and wants to be woken (shared lock).
@@ -37,7 +35,6 @@ impl Byte {
     /// Position in the lock space: interface, kind and number in separate bit fields, so none can meet another.
     fn offset(self, interface: u8) -> i64 {
         let (kind, number) = match self {
-            Self::Exchange => (0, 0),
             Self::Share(slot) => (1, u32::from(slot)),
             Self::Waiting => (2, 0),
             Self::Watcher => (3, 0),
@@ -110,17 +107,47 @@ impl LockFile {
         }
     }
 
-    /// Takes an exclusive lock, sleeping in the kernel until it is free. Only for the exchange byte, which nobody holds
-    /// longer than one bounded exchange.
+    /// Takes the exchange lock, sleeping in the kernel until it is free: nobody holds it longer than one bounded
+    /// exchange. It is the `flock` of the whole node, which costs half of what a byte range does, is taken for every
+    /// command, and also keeps two interfaces of one device from talking at once, which some cannot.
     ///
     /// # Errors
-    /// As [`Self::try_lock`].
-    pub(crate) fn lock(&self, byte: Byte) -> io::Result<()> {
+    /// `ENOLCK`, or `ENOSYS`/`EPERM` in a sandbox.
+    pub(crate) fn lock_exchange(&self) -> io::Result<()> {
         loop {
-            match self.set(libc::F_OFD_SETLKW, byte, libc::F_WRLCK) {
+            match self.flock(libc::LOCK_EX) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 result => return result,
             }
+        }
+    }
+
+    /// Takes the exchange lock if it is free.
+    ///
+    /// # Errors
+    /// As [`Self::lock_exchange`].
+    pub(crate) fn try_lock_exchange(&self) -> io::Result<bool> {
+        match self.flock(libc::LOCK_EX | libc::LOCK_NB) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives the exchange lock back.
+    pub(crate) fn unlock_exchange(&self) {
+        if let Err(error) = self.flock(libc::LOCK_UN) {
+            log::error!("unlocking: {error}");
+        }
+    }
+
+    fn flock(&self, operation: libc::c_int) -> io::Result<()> {
+        // SAFETY: the descriptor is ours and open; no pointer is passed.
+        let result = unsafe { libc::flock(self.file.as_raw_fd(), operation) };
+        if result < 0 {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(())
         }
     }
 
@@ -136,8 +163,8 @@ impl LockFile {
     /// # Errors
     /// As [`Self::try_lock`].
     pub(crate) fn probe(&self, byte: Byte) -> io::Result<Option<Mode>> {
-        let mut lock = flock(self.interface, byte, libc::F_WRLCK);
-        // SAFETY: the descriptor is ours and open; `lock` is a valid `struct flock` for the call's duration.
+        let mut lock = range(self.interface, byte, libc::F_WRLCK);
+        // SAFETY: the descriptor is ours and open; `lock` is a valid `struct flock64` for the call's duration.
         let result = unsafe { libc::fcntl(self.file.as_raw_fd(), libc::F_OFD_GETLK, &raw mut lock) };
         if result < 0 {
             return Err(io::Error::last_os_error());
@@ -150,8 +177,8 @@ impl LockFile {
     }
 
     fn set(&self, command: libc::c_int, byte: Byte, kind: libc::c_int) -> io::Result<()> {
-        let lock = flock(self.interface, byte, kind);
-        // SAFETY: the descriptor is ours and open; `lock` is a valid `struct flock` for the call's duration.
+        let lock = range(self.interface, byte, kind);
+        // SAFETY: the descriptor is ours and open; `lock` is a valid `struct flock64` for the call's duration.
         let result = unsafe { libc::fcntl(self.file.as_raw_fd(), command, &raw const lock) };
         if result < 0 {
             Err(io::Error::last_os_error())
@@ -172,8 +199,8 @@ fn lock_type(mode: Mode) -> libc::c_int {
     clippy::cast_possible_truncation,
     reason = "constants 0 to 2 into the C struct's short"
 )]
-fn flock(interface: u8, byte: Byte, kind: libc::c_int) -> libc::flock {
-    libc::flock {
+fn range(interface: u8, byte: Byte, kind: libc::c_int) -> libc::flock64 {
+    libc::flock64 {
         l_type: kind as libc::c_short,
         l_whence: libc::SEEK_SET as libc::c_short,
         l_start: byte.offset(interface),
@@ -234,7 +261,6 @@ mod tests {
     #[test]
     fn bytes_of_different_meaning_never_meet() {
         let all = [
-            Byte::Exchange,
             Byte::Share(0),
             Byte::Share(255),
             Byte::Waiting,

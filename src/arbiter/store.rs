@@ -15,6 +15,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::record::{HEADER_LEN, Header, MAX_SLOTS, SLOT_LEN, Slot};
@@ -246,6 +247,8 @@ fn acl_admits(acl: &[u8], uid: u32) -> bool {
 #[derive(Debug)]
 pub(crate) struct Store {
     file: Tracked,
+    /// Counts what this process has written.
+    writes: AtomicU64,
     path: PathBuf,
     slots: u8,
 }
@@ -278,6 +281,7 @@ impl Store {
         }
         Ok(Self {
             file: Tracked::new(file),
+            writes: AtomicU64::new(0),
             path,
             slots,
         })
@@ -295,6 +299,7 @@ impl Store {
         let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
         Ok(Self {
             file: Tracked::new(file),
+            writes: AtomicU64::new(0),
             path,
             slots,
         })
@@ -329,7 +334,13 @@ impl Store {
         self.write(&entry.encode(), slot_offset(slot));
     }
 
+    /// How many writes this process has made.
+    pub(crate) fn writes(&self) -> u64 {
+        self.writes.load(Ordering::Acquire)
+    }
+
     fn write(&self, bytes: &[u8], at: u64) {
+        self.writes.fetch_add(1, Ordering::AcqRel);
         if let Err(error) = self.file.write_all_at(bytes, at) {
             log::error!("writing {}: {error}", self.path.display());
         }

@@ -1,5 +1,7 @@
 //! Letting go of a card: `SCardDisconnect`, and what becomes of the connections of a released context.
 
+use std::sync::atomic::Ordering;
+
 use super::{CARDS, Card, Disposition};
 use crate::api::types::DWORD;
 use crate::arbiter::locks::Byte;
@@ -55,6 +57,7 @@ impl Card {
         let Ok(mut turn) = self.turn(Error::InvalidValue) else {
             return;
         };
+        self.left.store(true, Ordering::Release);
         let mine = turn.card.owner == self.token;
         if mine {
             turn.card.owner = 0;

@@ -59,13 +59,20 @@ impl Card {
         }
         self.until_free(Error::InvalidValue, blocks(), |turn| {
             *active = 0;
+            if self.is_shut_out(turn)? {
+                return Ok(Attempt::Busy);
+            }
             turn.refresh()?;
             if self.is_locked_out(turn)? {
                 return Ok(Attempt::Busy);
             }
             if share == Share::Exclusive && turn.others()?.is_some() {
+                Self::fail_early(turn, initialization, wanted)?;
                 *active = turn.card.protocol.into();
                 return Ok(Attempt::Busy);
+            }
+            if !self.standing.lock().uses_card {
+                turn.settle_left_alone()?;
             }
             Self::initialize(turn, initialization, share)?;
             turn.choose_protocol(wanted, share == Share::Direct)?;
@@ -77,6 +84,19 @@ impl Card {
         })
     }
 
+    /// What fails whether or not the others leave, fails before they have; but nothing happens to the card that would
+    /// concern them.
+    fn fail_early(turn: &mut Turn<'_>, initialization: Initialization, wanted: Wanted) -> Result<()> {
+        let leave = initialization == Initialization::Leave;
+        if leave || !turn.card.state.is_present() {
+            Self::initialize(turn, initialization, Share::Exclusive)?;
+        }
+        if leave && !wanted.is_raw() {
+            turn.choose_protocol(wanted, false)?;
+        }
+        Ok(())
+    }
+
     fn initialize(turn: &mut Turn<'_>, initialization: Initialization, share: Share) -> Result<()> {
         let result = match (initialization, turn.card.state) {
             (Initialization::Reset(how), _) => turn.reset(how),
@@ -84,7 +104,9 @@ impl Card {
             (Initialization::Leave, CardState::Mute) => Err(PowerError::Mute),
             (Initialization::Leave, CardState::Failed) => return Err(Error::ReaderUnavailable),
             (Initialization::Leave, CardState::Powered) => Ok(()),
-            (Initialization::Leave, CardState::Inserted | CardState::Unpowered | CardState::Dormant) => {
+            // As if powered up when it was put in, which is what pcsc-lite does: a mute one is found out by DIRECT too.
+            (Initialization::Leave, CardState::Inserted) => turn.power_up_new(),
+            (Initialization::Leave, CardState::Unpowered | CardState::Dormant) => {
                 if share == Share::Direct {
                     Ok(())
                 } else {
@@ -116,8 +138,12 @@ impl Card {
             return Err(Error::SharingViolation);
         }
         let mut standing = self.standing.lock();
+        standing.uses_card |= share != Share::Direct;
         if turn.card.owner != self.token {
             standing.begun = 0;
+        }
+        if standing.exclusive != (share == Share::Exclusive) {
+            turn.ring();
         }
         if share == Share::Exclusive {
             standing.exclusive = true;
@@ -128,7 +154,6 @@ impl Card {
             if standing.begun == 0 {
                 turn.card.owner = 0;
             }
-            turn.ring();
         }
         Ok(())
     }

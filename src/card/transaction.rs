@@ -15,6 +15,10 @@ impl Card {
     /// transaction.
     pub fn begin(&self) -> Result<()> {
         self.until_free(Error::InvalidValue, true, |turn| {
+            self.check_events(turn)?;
+            if self.is_shut_out(turn)? {
+                return Ok(Attempt::Busy);
+            }
             turn.refresh_if_unwatched()?;
             self.check_events(turn)?;
             if self.is_locked_out(turn)? {
@@ -39,6 +43,10 @@ impl Card {
     pub fn end(&self, disposition: DWORD) -> Result<()> {
         let disposition = Disposition::parse(disposition)?;
         let mut turn = self.turn(Error::InvalidValue)?;
+        self.check_events(&turn)?;
+        if self.is_shut_out(&mut turn)? {
+            return Err(Error::SharingViolation);
+        }
         turn.refresh_if_unwatched()?;
         self.check_events(&turn)?;
         if self.is_locked_out(&mut turn)? {

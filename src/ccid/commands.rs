@@ -5,6 +5,7 @@ use super::exchange::{Answer, Engine};
 use super::message::{Command, CommandStatus, IccStatus, Parameters};
 use crate::usb;
 use std::thread;
+use std::time::Duration;
 
 impl Engine {
     /// First contact after opening: readers need up to three status requests until the first answer counts, some of
@@ -20,7 +21,10 @@ impl Engine {
         let retry = self.timeouts.status_retry;
         for wait in [self.timeouts.command, retry, retry] {
             match self.exchange_once(transport, 0, Command::GetSlotStatus, &[], wait * factor) {
-                Ok(_) => return Ok(()),
+                Ok(answer) => {
+                    self.met_foreign_command |= answer.header.slot_error() == Some(SlotError::SlotBusy);
+                    return Ok(());
+                }
                 Err(error) if error.needs_resync() => log::debug!("no first contact yet: {error}"),
                 Err(error) => return Err(error),
             }
@@ -105,8 +109,22 @@ impl Engine {
         command: &[u8],
         response: &mut [u8],
     ) -> Result<usize> {
+        self.escape_within(transport, slot, command, response, self.timeouts.escape)
+    }
+
+    /// As [`Self::escape`], for commands that may take longer: those in which the user takes part.
+    ///
+    /// # Errors
+    /// As [`Self::escape`].
+    pub fn escape_within(
+        &mut self,
+        transport: &dyn usb::Transport,
+        slot: u8,
+        command: &[u8],
+        response: &mut [u8],
+        wait: Duration,
+    ) -> Result<usize> {
         self.check_length(command.len())?;
-        let wait = self.timeouts.escape;
         let answer = self.exchange(transport, slot, Command::Escape, command, wait)?;
         if let Some(error) = answer.header.slot_error() {
             return Err(self.slot_failure(&answer, error));

@@ -2,6 +2,7 @@
 
 use super::descriptor::{Descriptor, ExchangeLevel};
 use super::error::{Error, Result};
+use super::gemalto::Firmware;
 use super::message::{Command, CommandStatus, HEADER_LEN, Header, IccStatus, ResponseKind, Voltage};
 use super::quirks::Quirks;
 use crate::clock::Moment;
@@ -88,6 +89,8 @@ pub struct Engine {
     pub(super) sequence: u8,
     pub(super) slots: Vec<SlotMemory>,
     pub(super) resynced: bool,
+    /// Somebody else's command was still under way: its answer came late, or the slot was busy with it.
+    pub(super) met_foreign_command: bool,
     /// The message going out.
     pub(super) output: Vec<u8>,
     /// The message coming in.
@@ -100,6 +103,8 @@ pub struct Engine {
     pub(super) end_owed: bool,
     /// The data rates the reader has told; `None` before it was asked.
     pub(super) data_rates: Option<Vec<u32>>,
+    /// What was learned from and told to the firmware.
+    pub(super) firmware: Firmware,
 }
 
 impl fmt::Debug for Engine {
@@ -147,12 +152,14 @@ impl Engine {
             sequence: 0,
             slots: vec![SlotMemory::default(); usize::from(descriptor.slots())],
             resynced: false,
+            met_foreign_command: false,
             output: Vec::new(),
             input: Vec::new(),
             whole_reads: quirks.ends_messages,
             whole_reads_failed: false,
             end_owed: false,
             data_rates: None,
+            firmware: Firmware::default(),
         })
     }
 
@@ -202,6 +209,12 @@ impl Engine {
     /// needs a power cycle before its next APDU.
     pub fn take_resynced(&mut self) -> bool {
         std::mem::take(&mut self.resynced)
+    }
+
+    /// Whether traces of a command were met that this engine did not send, since this was last asked. On first contact
+    /// after a holder of the reader died they say that he died in mid-exchange.
+    pub fn take_met_foreign_command(&mut self) -> bool {
+        std::mem::take(&mut self.met_foreign_command)
     }
 
     pub(super) fn next_sequence(&mut self) -> u8 {
@@ -303,6 +316,7 @@ impl Engine {
             let header = answer.header;
             if (header.slot, header.sequence) != (slot, sequence) {
                 log::debug!("dropped a stale answer: {header:?}, waiting for slot {slot} sequence {sequence}");
+                self.met_foreign_command = true;
                 stale += 1;
                 if stale > MAX_STALE_FRAMES {
                     return Err(Error::Protocol("answers to other commands only"));

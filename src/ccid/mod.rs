@@ -10,12 +10,15 @@ mod commands;
 pub mod descriptor;
 pub mod error;
 pub mod exchange;
+pub mod gemalto;
 pub mod interrupt;
 pub mod message;
+pub mod pin;
 mod power;
 pub mod quirks;
 mod rates;
 mod recovery;
+pub mod secure;
 mod tpdu;
 mod transfer;
 

@@ -31,6 +31,14 @@ pub struct Quirks {
     pub no_pin_entry: bool,
     /// What is wrong with the reader's speeds and parameters.
     pub speed: SpeedQuirks,
+    /// What the firmware wants otherwise in PIN operations.
+    pub pin: PinQuirks,
+    /// Escapes that pass without the user's leave.
+    pub escapes: EscapeQuirks,
+    /// MCT_READER_DIRECT commands can be sent in Escape messages.
+    pub reader_direct: bool,
+    /// Escape 6A gives a record of what the firmware can do, and Escape 02 its name.
+    pub firmware_record: bool,
     /// The firmware is one that other drivers refuse to work with; worth a line in the log when something fails.
     pub old_firmware: bool,
 }
@@ -46,6 +54,65 @@ pub struct SpeedQuirks {
     pub no_pps: bool,
     /// A refusal of SetParameters leaves the card in need of two resets, after which it works without.
     pub optional_parameters: bool,
+}
+
+/// What single firmwares want otherwise in PIN operations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PinQuirks {
+    /// The only `bNumberMessage` that verification takes.
+    pub verify_messages: Option<u8>,
+    /// The only `bEntryValidationCondition` there is.
+    pub condition: Option<u8>,
+    /// The only `bEntryValidationCondition` told in the properties.
+    pub condition_told: Option<u8>,
+    /// The bytes of `wPINMaxExtraDigit` stand the other way round in verification.
+    pub swapped_limits: bool,
+    /// A key of the command before may still be down: verification waits this long.
+    pub key_release: Option<Duration>,
+    /// An Escape has to announce a PIN without length or padding, for commands of four bytes.
+    pub announce_bare_pin: bool,
+    /// How the messages of modification are numbered.
+    pub modify_messages: ModifyMessages,
+    /// Shortest and longest PIN.
+    pub limits: Option<(u8, u8)>,
+    /// The display shows only texts that the host has loaded.
+    pub loads_texts: bool,
+}
+
+/// How `bNumberMessage` and the three `bMsgIndex` of PIN modification stand in the message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ModifyMessages {
+    /// As the class has it: as many as the number says.
+    #[default]
+    Counted,
+    /// All three, whatever the number.
+    AllIndexes,
+    /// All three and all 0, with the number 0.
+    ZeroIndexes,
+    /// All three, with the number 3.
+    Three,
+    /// As the class has it, with FF (the reader's own messages) instead of 0.
+    NeverNone,
+}
+
+/// Escapes that are harmless and allowed without the user's leave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EscapeQuirks {
+    any: bool,
+    firmware_name: bool,
+    interface_switch: bool,
+}
+
+impl EscapeQuirks {
+    /// Whether this Escape is one of them.
+    #[must_use]
+    pub fn allow(&self, command: &[u8]) -> bool {
+        match command {
+            [0x02] if self.firmware_name => true,
+            [0x52, 0xF8, 0x04, 0x01, 0x00, _] if self.interface_switch => true,
+            _ => self.any,
+        }
+    }
 }
 
 /// Condition on `bcdDevice`.
@@ -72,6 +139,22 @@ enum Fix {
     CommandFactor(u32),
     ExtraExchangeTime(Duration),
     NoPinEntry,
+    PinVerifyMessages(u8),
+    /// The only condition sent.
+    PinCondition(u8),
+    /// The only condition told in the properties.
+    PinConditionTold(u8),
+    PinSwappedLimits,
+    PinKeyRelease(Duration),
+    PinAnnounceBare,
+    PinModifyMessages(ModifyMessages),
+    PinLimits(u8, u8),
+    PinLoadsTexts,
+    EscapeAny,
+    EscapeFirmwareName,
+    EscapeInterfaceSwitch,
+    ReaderDirect,
+    FirmwareRecord,
     OldFirmware,
     MaxDataRate(u32),
     OtherSlots(&'static [u32]),
@@ -82,7 +165,8 @@ enum Fix {
 #[derive(Clone, Copy, Debug)]
 struct Row {
     vendor: u16,
-    product: u16,
+    /// `None` for all of the vendor's.
+    product: Option<u16>,
     release: Release,
     fixes: &'static [Fix],
     reason: &'static str,
@@ -91,7 +175,18 @@ struct Row {
 const fn row(vendor: u16, product: u16, fixes: &'static [Fix], reason: &'static str) -> Row {
     Row {
         vendor,
-        product,
+        product: Some(product),
+        release: Release::Any,
+        fixes,
+        reason,
+    }
+}
+
+/// For every product of a vendor.
+const fn vendor(vendor: u16, fixes: &'static [Fix], reason: &'static str) -> Row {
+    Row {
+        vendor,
+        product: None,
         release: Release::Any,
         fixes,
         reason,
@@ -101,7 +196,7 @@ const fn row(vendor: u16, product: u16, fixes: &'static [Fix], reason: &'static 
 const fn old(vendor: u16, product: u16, fixed_in: u16) -> Row {
     Row {
         vendor,
-        product,
+        product: Some(product),
         release: Release::Below(fixed_in),
         fixes: &[Fix::OldFirmware],
         reason: "firmware with known defects: hangs on answers of n packets, time extensions not forwarded (libccid)",
@@ -118,6 +213,21 @@ const SIM_SLOTS: &[Fix] = &[Fix::OtherSlots(&[10_753, 21_505, 43_011, 125_000])]
 const SIM_SLOTS_SLOW: &str = "the slots after the first are slower than the descriptor says (libccid)";
 const SLOW_NO_PPS: &[Fix] = &[Fix::MaxDataRate(9600), Fix::NoPps];
 const NO_PPS: &str = "Oz776: neither another speed nor another protocol works (libccid)";
+const PINPAD: &[Fix] = &[
+    Fix::PinVerifyMessages(1),
+    Fix::PinCondition(2),
+    Fix::PinConditionTold(2),
+    Fix::PinModifyMessages(ModifyMessages::AllIndexes),
+    Fix::PinLoadsTexts,
+];
+const PINPAD_WANTS: &str = "knows one message in verification, three indexes in modification, the key alone as end of \
+                            the PIN; its display shows texts loaded by the host (libccid)";
+const INDEX_WANTED: &str = "no display, and yet all message indexes in modification (libccid)";
+const ENTER_DOWN: &str = "refuses messages in verification, and every command while Enter is down (libccid)";
+const PIN_SIZE: &str = "takes PINs of these lengths only (libccid)";
+/// Enter is let go within this time.
+const KEY_RELEASE: Duration = Duration::from_millis(250);
+const SECODER: &str = "Secoder commands pass to it in Escape messages (libccid)";
 const EMV_MODE: &str = "refuses plain ISO cards until switched out of EMV mode (libccid)";
 
 const TABLE: &[Row] = &[
@@ -129,7 +239,7 @@ const TABLE: &[Row] = &[
     row(0x2F7C, 0x6007, &[Fix::Level(ExchangeLevel::ExtendedApdu)], CHAINS),
     Row {
         vendor: 0x046A,
-        product: 0x00A1,
+        product: Some(0x00A1),
         release: Release::Is(0x0100),
         fixes: &[Fix::LevelInstead(ExchangeLevel::ShortApdu, ExchangeLevel::ExtendedApdu)],
         reason: "T=1 answers come chained in pieces of 128 bytes (libccid)",
@@ -183,6 +293,88 @@ const TABLE: &[Row] = &[
         &[Fix::OffBeforeOn],
         "power-on fails on a powered card (libccid)",
     ),
+    vendor(
+        0x08E6,
+        &[
+            Fix::FirmwareRecord,
+            Fix::EscapeFirmwareName,
+            // Unless the record says that this is mended.
+            Fix::PinModifyMessages(ModifyMessages::AllIndexes),
+        ],
+        "Gemalto firmware tells what it can in Escape 6A; older ones want all message indexes in modification (libccid)",
+    ),
+    row(
+        0x08E6,
+        0x5503,
+        &[Fix::EscapeInterfaceSwitch],
+        "an Escape switches between contact and contactless (libccid)",
+    ),
+    row(
+        0x076B,
+        0x5427,
+        &[Fix::EscapeAny],
+        "OMNIKEY 5427 CK: configured with Escapes by its own tool (libccid)",
+    ),
+    row(0x08E6, 0x3478, PINPAD, PINPAD_WANTS),
+    row(0x0982, 0x0008, PINPAD, PINPAD_WANTS),
+    row(0x0982, 0x0008, &[Fix::PinLimits(4, 8)], PIN_SIZE),
+    Row {
+        vendor: 0x08E6,
+        product: Some(0x3478),
+        release: Release::Is(0x0100),
+        fixes: &[Fix::PinLimits(4, 8)],
+        reason: PIN_SIZE,
+    },
+    row(
+        0x413C,
+        0x2101,
+        &[Fix::PinVerifyMessages(0), Fix::PinKeyRelease(KEY_RELEASE)],
+        ENTER_DOWN,
+    ),
+    row(
+        0x413C,
+        0x2100,
+        &[
+            Fix::PinVerifyMessages(0),
+            Fix::PinKeyRelease(KEY_RELEASE),
+            Fix::PinSwappedLimits,
+        ],
+        ENTER_DOWN,
+    ),
+    row(
+        0x04E6,
+        0xE003,
+        &[
+            Fix::PinAnnounceBare,
+            Fix::PinModifyMessages(ModifyMessages::ZeroIndexes),
+        ],
+        INDEX_WANTED,
+    ),
+    row(
+        0x046A,
+        0x003E,
+        &[
+            Fix::PinModifyMessages(ModifyMessages::ZeroIndexes),
+            Fix::PinConditionTold(2),
+            Fix::PinLimits(0, 25),
+        ],
+        INDEX_WANTED,
+    ),
+    row(
+        0x046A,
+        0x0010,
+        &[Fix::PinModifyMessages(ModifyMessages::Three)],
+        "with fewer than three messages the card answers 6B80 (libccid)",
+    ),
+    row(
+        0x046A,
+        0x00A1,
+        &[Fix::PinModifyMessages(ModifyMessages::NeverNone), Fix::PinLimits(0, 32)],
+        "refuses modification without messages (libccid)",
+    ),
+    row(0x076B, 0x3821, &[Fix::PinLimits(1, 31)], PIN_SIZE),
+    row(0x0D46, 0x3010, &[Fix::ReaderDirect], SECODER),
+    row(0x0D46, 0x4289, &[Fix::ReaderDirect], SECODER),
     row(
         0x20A0,
         0x42D4,
@@ -219,7 +411,7 @@ const TABLE: &[Row] = &[
     row(0x08E6, 0x3479, SIM_SLOTS, SIM_SLOTS_SLOW),
     Row {
         vendor: 0x08E6,
-        product: 0x3480,
+        product: Some(0x3480),
         release: Release::Below(0x0200),
         fixes: SIM_SLOTS,
         reason: SIM_SLOTS_SLOW,
@@ -237,8 +429,9 @@ impl Quirks {
                 Release::Is(release) => interface.device_release == release,
                 Release::Below(release) => interface.device_release < release,
             };
-            if release && (row.vendor, row.product) == (interface.vendor_id, interface.product_id) {
-                log::debug!("{:04X}:{:04X}: {}", row.vendor, row.product, row.reason);
+            let product = row.product.is_none_or(|product| product == interface.product_id);
+            if release && product && row.vendor == interface.vendor_id {
+                log::debug!("{:04X}:{:04X}: {}", row.vendor, interface.product_id, row.reason);
                 for fix in row.fixes {
                     quirks.apply(*fix, level);
                 }
@@ -265,6 +458,22 @@ impl Quirks {
             Fix::CommandFactor(factor) => self.command_factor = factor,
             Fix::ExtraExchangeTime(time) => self.extra_exchange_time = Some(time),
             Fix::NoPinEntry => self.no_pin_entry = true,
+            Fix::PinVerifyMessages(number) => self.pin.verify_messages = Some(number),
+            Fix::PinCondition(condition) => self.pin.condition = Some(condition),
+            Fix::PinConditionTold(condition) => {
+                self.pin.condition_told = Some(condition);
+            }
+            Fix::PinSwappedLimits => self.pin.swapped_limits = true,
+            Fix::PinKeyRelease(time) => self.pin.key_release = Some(time),
+            Fix::PinAnnounceBare => self.pin.announce_bare_pin = true,
+            Fix::PinModifyMessages(messages) => self.pin.modify_messages = messages,
+            Fix::PinLimits(least, most) => self.pin.limits = Some((least, most)),
+            Fix::PinLoadsTexts => self.pin.loads_texts = true,
+            Fix::EscapeAny => self.escapes.any = true,
+            Fix::EscapeFirmwareName => self.escapes.firmware_name = true,
+            Fix::EscapeInterfaceSwitch => self.escapes.interface_switch = true,
+            Fix::ReaderDirect => self.reader_direct = true,
+            Fix::FirmwareRecord => self.firmware_record = true,
             Fix::OldFirmware => self.old_firmware = true,
             Fix::MaxDataRate(bps) => self.speed.max_bps = Some(bps),
             Fix::OtherSlots(bps) => self.speed.other_slots_bps = Some(bps),

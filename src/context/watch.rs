@@ -1,8 +1,5 @@
-//! `SCardGetStatusChange`: look at every reader, and if nothing is new, sleep until something may be.
-//!
-//! The one that waits watches: of all the calls that wait for an interface, in any process, one holds the watcher's lock,
-//! keeps the interrupt transfer in flight (or asks a reader that has none every 400 ms), and rings the bell for the
-//! others. When it ends or is killed, the others hear its node being closed and one of them takes over.
+//! `SCardGetStatusChange`: look at every reader, and if nothing is new, sleep until something may be. The one that waits
+//! watches; see [`crate::reader::watch`].
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,19 +7,14 @@ use std::time::{Duration, Instant};
 
 use super::{Context, ReaderState, Timeout};
 use crate::api::constants as c;
-use crate::arbiter::locks::{Byte, LockFile, Mode};
+use crate::arbiter::locks::{Byte, Mode};
 use crate::arbiter::record::{CardState, Slot};
 use crate::arbiter::wait::{Ear, Signal, entry, poll};
 use crate::error::{Error, Result};
 use crate::reader::link::{Gone, Link};
 use crate::reader::registry::{self, Reader, Snapshot};
-use crate::reader::sense::HANDOVER_IDLE_MS;
 use crate::reader::status::{self, View};
-
-/// How often a reader without interrupt endpoint is asked by whoever watches it.
-const POLL_INTERVAL: Duration = Duration::from_millis(400);
-/// How soon to look again when an exchange was under way.
-const BUSY_INTERVAL: Duration = Duration::from_millis(20);
+use crate::reader::watch::Watch;
 
 /// How soon to look again at a bus on which a device is being configured.
 const SETTLING_INTERVAL: Duration = Duration::from_millis(50);
@@ -51,11 +43,7 @@ enum Sight {
 /// One interface that a waiting call is about.
 struct Watched {
     link: Arc<Link>,
-    /// Holds the waiting lock, and the watcher's if nobody else has it.
-    locks: LockFile,
-    is_watcher: bool,
-    /// Another party was in an exchange at the last look.
-    busy: bool,
+    watch: Watch,
 }
 
 /// Everything a waiting call holds.
@@ -79,6 +67,8 @@ impl Context {
             Timeout::After(time) => Instant::now().checked_add(time),
         };
         let snapshot = registry::readers();
+        // Nothing is held of readers that left when nobody looked.
+        self.links.lock().retain(|key, _| snapshot.has(key));
         let subjects = subjects(states, &snapshot)?;
         for state in states.iter_mut() {
             state.event = 0;
@@ -107,6 +97,9 @@ impl Context {
     /// Looks at every entry; whether any has changed.
     fn look(&self, subjects: &[Subject], states: &mut [ReaderState], mut wait: Option<&mut Wait>) -> bool {
         let snapshot = registry::readers();
+        for watched in wait.as_deref_mut().into_iter().flat_map(|wait| &mut wait.watched) {
+            watched.watch.forget_look();
+        }
         let mut changed = false;
         for (subject, state) in subjects.iter().zip(states) {
             match subject {
@@ -139,10 +132,10 @@ impl Context {
             Err(_) => return Sight::Unavailable,
         };
         let watched = wait.and_then(|wait| wait.watched.iter_mut().find(|w| Arc::ptr_eq(&w.link, &link)));
-        let is_watcher = watched.as_ref().is_some_and(|watched| watched.is_watcher);
+        let is_watcher = watched.as_ref().is_some_and(|watched| watched.watch.is_watcher());
         let (sight, busy) = look_at(&link, reader.slot, is_watcher);
         if let Some(watched) = watched {
-            watched.busy = busy;
+            watched.watch.note(busy, matches!(sight, Sight::Unavailable));
         }
         sight
     }
@@ -205,13 +198,10 @@ impl Context {
             fds.push(entry(fd, libc::POLLIN));
         }
         for watched in &wait.watched {
-            if let Some(time) = watched.next_look() {
+            if let Some(time) = watched.watch.next_look() {
                 no_later_than(time);
             }
-            if watched.hears_interrupt() {
-                let source = watched.link.port().transport().interrupt_wait();
-                fds.push(entry(source.fd, source.events));
-            }
+            fds.extend(watched.watch.interrupt());
         }
         poll(&mut fds, wake).map_err(|error| {
             log::error!("poll: {error}");
@@ -228,7 +218,7 @@ impl Context {
             wait.retries = 6;
         }
         for watched in &mut wait.watched {
-            watched.take_watch();
+            watched.watch.take_over();
         }
         Ok(())
     }
@@ -236,47 +226,8 @@ impl Context {
 
 impl Watched {
     fn new(link: Arc<Link>, ear: &Ear) -> std::io::Result<Self> {
-        let port = link.port();
-        let interface = port.interface();
-        ear.add_record(port.store().path())?;
-        ear.add_node(&interface.node)?;
-        let locks = LockFile::open(&interface.node, interface.node_id, interface.number)?;
-        locks.try_lock(Byte::Waiting, Mode::Shared)?;
-        let mut watched = Self {
-            link,
-            locks,
-            is_watcher: false,
-            busy: false,
-        };
-        watched.take_watch();
-        Ok(watched)
-    }
-
-    /// Becomes the watcher if nobody is.
-    fn take_watch(&mut self) {
-        if !self.is_watcher {
-            self.is_watcher = self.locks.try_lock(Byte::Watcher, Mode::Exclusive).unwrap_or(false);
-        }
-    }
-
-    fn hears_interrupt(&self) -> bool {
-        let port = self.link.port();
-        self.is_watcher && !self.busy && port.has_interrupt() && port.is_claimed()
-    }
-
-    /// When to look again though nothing was heard.
-    fn next_look(&self) -> Option<Duration> {
-        let port = self.link.port();
-        if !self.is_watcher {
-            return None;
-        }
-        if self.busy {
-            return Some(BUSY_INTERVAL);
-        }
-        if !port.is_claimed() {
-            return Some(Duration::from_millis(HANDOVER_IDLE_MS));
-        }
-        (!port.has_interrupt()).then_some(POLL_INTERVAL)
+        let watch = Watch::begin(link.port(), ear)?;
+        Ok(Self { link, watch })
     }
 }
 
@@ -318,7 +269,8 @@ fn look_at(link: &Link, slot: u8, is_watcher: bool) -> (Sight, bool) {
             turn.refresh_if_unwatched()
         };
         if fresh.and_then(|()| turn.ensure_answered()).is_err() {
-            return (Sight::Unavailable, false);
+            let is_there = link.port().transport().is_connected();
+            return (if is_there { Sight::Unavailable } else { Sight::Gone }, false);
         }
     }
     let card = turn.card;
@@ -366,9 +318,11 @@ fn fill_in(state: &mut ReaderState, sight: &Sight) {
                 users: None,
             };
             state.event = status::event_word(view, state.current);
+            state.atr_len = 0;
         }
         Sight::Gone => {
             state.event = UNKNOWN | UNAVAILABLE | if state.current & UNKNOWN == 0 { CHANGED } else { 0 };
+            state.atr_len = 0;
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::port::Hints;
 use super::turn::{RESYNCED, Turn};
 use crate::arbiter::locks::Byte;
 use crate::arbiter::record::CardState;
@@ -35,6 +36,7 @@ impl Turn<'_> {
         // Far from what the last holder counted, so that a late answer to his is not taken for one to ours.
         self.header.sequence = self.header.sequence.wrapping_add(61);
         let first = self.card_written.is_none();
+        let unfinished;
         {
             let mut engine = port.engine();
             engine.set_sequence(self.header.sequence);
@@ -50,32 +52,40 @@ impl Turn<'_> {
             if let Err(error) = contact {
                 log::info!("{}: first contact: {error}", port.interface().node.display());
             }
+            unfinished = engine.take_met_foreign_command() && !first;
         }
         self.card.last_poll_ms = 0;
-        self.doubt_others(u32::MAX);
-        self.repair_exchange();
+        self.doubt_others(Hints {
+            changed: u32::MAX,
+            emptied: 0,
+        });
+        self.repair_exchange(unfinished);
         Ok(())
     }
 
-    /// Somebody died in mid-exchange: the card may be anywhere in a command.
-    fn repair_exchange(&mut self) {
-        let Some(slot) = self.header.busy.checked_sub(1) else {
+    /// Somebody died in mid-exchange: the card may be anywhere in a command. The record names the slot if what he did
+    /// took several messages; otherwise the reader itself told, by the answer that nobody had fetched.
+    fn repair_exchange(&mut self, unfinished: bool) {
+        let named = std::mem::take(&mut self.header.busy).checked_sub(1);
+        if named.is_none() && !unfinished {
             return;
-        };
+        }
         log::warn!(
             "{}: a user died in mid-exchange; resetting the card",
             self.port().interface().node.display()
         );
-        self.header.busy = 0;
-        if slot == self.slot {
-            self.distrust(RESYNCED);
-        } else if let (_, Some(mut entry)) = self.port().store().read(slot) {
-            if entry.state == CardState::Powered {
-                entry.note_reset();
-                entry.state = CardState::Inserted;
+        for slot in (0..self.port().slots()).filter(|slot| named.is_none_or(|named| named == *slot)) {
+            if slot == self.slot {
+                self.distrust(RESYNCED);
+            } else if let (_, Some(mut entry)) = self.port().store().read(slot) {
+                if entry.state == CardState::Powered {
+                    entry.note_reset();
+                    entry.state = CardState::Inserted;
+                    entry.last_poll_ms = 0;
+                }
+                self.port().store().write_slot(slot, &entry);
+                self.bell = true;
             }
-            self.port().store().write_slot(slot, &entry);
-            self.bell = true;
         }
     }
 
@@ -106,7 +116,9 @@ impl Turn<'_> {
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-        self.name_the_holder();
+        if port.is_complaint_due() {
+            self.name_the_holder();
+        }
         Err(Error::SharingViolation)
     }
 

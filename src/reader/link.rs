@@ -4,11 +4,14 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::port::{Port, access};
 use super::registry::Reader;
 use super::turn::Turn;
-use crate::arbiter::locks::{Byte, LockFile, Mode};
+use super::watch::Watch;
+use crate::arbiter::locks::LockFile;
+use crate::arbiter::record::{Header, Slot};
 use crate::arbiter::wait::{Ear, entry, poll};
 use crate::error::{Error, Result};
 
@@ -18,7 +21,19 @@ pub(crate) struct Link {
     port: Arc<Port>,
     locks: LockFile,
     /// Threads that share this link take turns here; the kernel sees only one party in them.
-    gate: Mutex<()>,
+    gate: Mutex<Option<Known>>,
+    /// The handle's token; 0 for a context's link.
+    token: AtomicU32,
+}
+
+/// What the record said at the end of the last turn, kept by the owner of a transaction.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    /// Writes of this process by then.
+    pub(super) writes: u64,
+    pub(super) slot: u8,
+    pub(super) header: Header,
+    pub(super) card: Slot,
 }
 
 /// The reader has left the bus.
@@ -47,13 +62,24 @@ impl Link {
         Ok(Self {
             port,
             locks,
-            gate: Mutex::new(()),
+            gate: Mutex::new(None),
+            token: AtomicU32::new(0),
         })
     }
 
     /// The port.
     pub(crate) fn port(&self) -> &Arc<Port> {
         &self.port
+    }
+
+    /// Says which handle this link is.
+    pub(crate) fn set_token(&self, token: u32) {
+        self.token.store(token, Ordering::Release);
+    }
+
+    /// The handle's token, 0 for none.
+    pub(super) fn token(&self) -> u32 {
+        self.token.load(Ordering::Acquire)
     }
 
     /// This party's locks.
@@ -93,6 +119,9 @@ impl Link {
         loop {
             {
                 let mut turn = self.turn(slot).map_err(|Gone| gone)?;
+                if let Some(waiting) = &waiting {
+                    waiting.look(&mut turn);
+                }
                 if let Attempt::Done(value) = attempt(&mut turn)? {
                     return Ok(value);
                 }
@@ -109,41 +138,42 @@ impl Link {
 /// Sleeping until something changes.
 struct Waiting {
     ear: Ear,
-    _heard_by: LockFile,
+    watch: Watch,
     retries: u32,
 }
 
 impl Waiting {
-    fn on(port: &Port) -> Result<Self> {
-        let result = (|| {
-            let interface = port.interface();
-            let ear = Ear::new()?;
-            ear.add_record(port.store().path())?;
-            ear.add_node(&interface.node)?;
-            // Read-only: closing it makes no sound on the node.
-            let heard_by = LockFile::open_quiet(&interface.node, interface.node_id, interface.number)?;
-            heard_by.try_lock(Byte::Waiting, Mode::Shared)?;
-            Ok(Self {
-                ear,
-                _heard_by: heard_by,
-                retries: 0,
-            })
-        })();
-        result.map_err(|error: std::io::Error| {
+    fn on(port: &Arc<Port>) -> Result<Self> {
+        let begun = Ear::new().and_then(|ear| Ok((Watch::begin(port, &ear)?, ear)));
+        let (watch, ear) = begun.map_err(|error| {
             log::error!("cannot wait for another user of the card: {error}");
             Error::SharingViolation
-        })
+        })?;
+        Ok(Self { ear, watch, retries: 0 })
+    }
+
+    /// Whoever waits watches: a transaction also ends by the card's removal, which its owner may not notice for long.
+    fn look(&self, turn: &mut Turn<'_>) {
+        if self.watch.is_watcher()
+            && !turn.is_busy_elsewhere()
+            && let Err(error) = turn.refresh()
+        {
+            log::debug!("while waiting for another user of the card: {error}");
+        }
     }
 
     fn sleep(&mut self) -> Result<()> {
         // A node's closing is heard just before its locks are freed: look again a few times, ever later.
-        let deadline = (self.retries > 0).then(|| Instant::now() + Duration::from_millis(1 << (6 - self.retries)));
-        let mut fds = [entry(self.ear.fd(), libc::POLLIN)];
-        poll(&mut fds, deadline).map_err(|_| Error::NoMemory)?;
+        let retry = (self.retries > 0).then(|| Duration::from_millis(1 << (6 - self.retries)));
+        let wake = retry.into_iter().chain(self.watch.next_look()).min();
+        let mut fds = vec![entry(self.ear.fd(), libc::POLLIN)];
+        fds.extend(self.watch.interrupt());
+        poll(&mut fds, wake.map(|time| Instant::now() + time)).map_err(|_| Error::NoMemory)?;
         self.retries = self.retries.saturating_sub(1);
         if self.ear.listen().closed {
             self.retries = 6;
         }
+        self.watch.take_over();
         Ok(())
     }
 }

@@ -19,7 +19,11 @@ use crate::ccid::interrupt::{Notification, notifications};
 use crate::clock::Moment;
 use crate::error::{Error, Result};
 use crate::fork::PerProcess;
+use crate::sim;
 use crate::usb::{self, Interface, Interrupt, Transport};
+
+/// How often to say that somebody else has the reader.
+const COMPLAINT_INTERVAL_MS: u64 = 5000;
 
 /// An interface as this process uses it.
 #[derive(Debug)]
@@ -35,6 +39,8 @@ pub(crate) struct Port {
     claimed: AtomicBool,
     /// When a use of a card was last written down.
     touched: AtomicU64,
+    /// When it was last said that somebody else has the reader.
+    complained: AtomicU64,
 }
 
 /// What the interrupt endpoint had to say.
@@ -44,6 +50,22 @@ pub(crate) struct Hints {
     pub(crate) changed: u32,
     /// Bit n: slot n was empty at some time since the last look.
     pub(crate) emptied: u32,
+}
+
+impl Hints {
+    /// Whether anything was said of a slot.
+    pub(crate) fn concern(self, slot: u8) -> bool {
+        (self.changed | self.emptied) & bit(slot) != 0
+    }
+
+    /// Whether a slot was empty meanwhile.
+    pub(crate) fn has_emptied(self, slot: u8) -> bool {
+        self.emptied & bit(slot) != 0
+    }
+}
+
+fn bit(slot: u8) -> u32 {
+    1_u32.checked_shl(slot.into()).unwrap_or(0)
 }
 
 #[derive(Debug, Default)]
@@ -108,6 +130,7 @@ impl Port {
             _alive: alive,
             claimed: AtomicBool::new(false),
             touched: AtomicU64::new(0),
+            complained: AtomicU64::new(0),
         })
     }
 
@@ -125,6 +148,8 @@ impl Port {
             return Ok(Arc::clone(store));
         }
         let store = open()?;
+        let plugged: Vec<Key> = sim::interfaces().iter().map(Key::of).collect();
+        simulated.retain(|key, _| plugged.contains(key));
         simulated.insert(key, Arc::clone(&store));
         Ok(store)
     }
@@ -185,6 +210,17 @@ impl Port {
         let due = now.saturating_sub(self.touched.load(Ordering::Relaxed)) >= 1000;
         if due {
             self.touched.store(now, Ordering::Relaxed);
+        }
+        due
+    }
+
+    /// Whether to say again that somebody else has the reader: a call that waits finds it out four times a second.
+    pub(crate) fn is_complaint_due(&self) -> bool {
+        let now = Moment::now().millis();
+        let last = self.complained.load(Ordering::Relaxed);
+        let due = last == 0 || now.saturating_sub(last) >= COMPLAINT_INTERVAL_MS;
+        if due {
+            self.complained.store(now.max(1), Ordering::Relaxed);
         }
         due
     }
@@ -266,7 +302,7 @@ pub(crate) fn access(reader: &Reader, error: &io::Error) -> Error {
         reader.interface.node.display()
     );
     match error.raw_os_error() {
-        Some(libc::ENODEV | libc::ENXIO) => Error::ReaderUnavailable,
+        Some(libc::ENODEV | libc::ENXIO | libc::ENOENT) => Error::ReaderUnavailable,
         Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM) => Error::NoMemory,
         _ => Error::NoAccess,
     }

@@ -40,6 +40,11 @@ impl Wanted {
         }
     }
 
+    /// Raw exchange, whatever else would do.
+    pub(crate) fn is_raw(self) -> bool {
+        self.raw
+    }
+
     /// None that could ever be used.
     pub(crate) fn is_none(self) -> bool {
         !(self.t0 || self.t1 || self.raw || self.any_old)
@@ -73,17 +78,11 @@ impl Turn<'_> {
         }
     }
 
-    /// Exchanges one command; `mine` if this is within the caller's own transaction.
+    /// Exchanges one command.
     ///
     /// # Errors
     /// `NoSmartcard`, `ProtoMismatch`, `ReaderUnavailable`, `NotTransacted`.
-    pub(crate) fn transmit(
-        &mut self,
-        protocol: DWORD,
-        command: &[u8],
-        response: &mut [u8],
-        mine: bool,
-    ) -> Result<usize> {
+    pub(crate) fn transmit(&mut self, protocol: DWORD, command: &[u8], response: &mut [u8]) -> Result<usize> {
         if !self.card.state.is_present() {
             return Err(Error::NoSmartcard);
         }
@@ -94,23 +93,28 @@ impl Turn<'_> {
         if matches!(self.card.state, CardState::Dormant | CardState::Unpowered) {
             return Err(Error::NotTransacted);
         }
-        let mut result = self.send(command, response, mine);
+        let mut result = self.send(command, response);
         if matches!(result, Err(ccid::Error::Usb(error)) if error.kind == usb::ErrorKind::Busy) {
             // The claim was lost without a word in the record; nothing was sent yet.
             self.port().set_claimed(false);
             self.attach()?;
-            result = self.send(command, response, mine);
+            result = self.send(command, response);
         }
         self.touch();
-        if self.link_data().t1.is_lost() && self.card.state == CardState::Powered {
-            self.distrust("T=1 has lost the card");
-        }
         result.map_err(|error| self.transmit_error(error))
     }
 
     /// What the protocol in use has left in the record.
     pub(crate) fn link_data(&self) -> LinkData {
         LinkData::decode(&self.card.link)
+    }
+
+    /// Writes down where the protocol stands, for as long as the card has power. A card that T=1 has lost is reset.
+    pub(crate) fn keep(&mut self, link: &LinkData) {
+        self.card.link = link.encode();
+        if link.t1.is_lost() && self.card.state == CardState::Powered {
+            self.distrust("T=1 has lost the card");
+        }
     }
 
     /// Whether the reader leaves the protocol to the host.
@@ -123,27 +127,33 @@ impl Turn<'_> {
         self.card.protocol == T1 && self.leaves_protocol_to_host()
     }
 
-    fn send(&mut self, command: &[u8], response: &mut [u8], mine: bool) -> ccid::Result<usize> {
+    fn send(&mut self, command: &[u8], response: &mut [u8]) -> ccid::Result<usize> {
         let mut link = self.link_data();
-        if !self.does_t1() {
-            return self.run(mine, |engine, transport, slot| {
+        let level = self.port().engine().level();
+        if self.card.protocol != T1 || !does_protocols(level) {
+            let body = |engine: &mut ccid::Engine, transport: &dyn usb::Transport, slot: u8| {
                 engine.transmit(transport, slot, command, response, link.timeout)
-            });
+            };
+            return if level == ExchangeLevel::Character {
+                self.exchange_in_steps(body)
+            } else {
+                self.exchange_unmarked(body)
+            };
         }
-        let result = self.run(mine, |engine, transport, slot| {
+        let result = self.exchange_in_steps(|engine, transport, slot| {
             engine.transmit_t1(transport, slot, &mut link.t1, command, response, link.timeout)
         });
-        // The card may be another by now, or be found gone; what is written is read with a powered card only.
-        self.card.link = link.encode();
+        self.keep(&link);
         result
     }
 
-    fn run<T>(
+    /// An exchange of many messages: whoever dies between two of them is to be noticed, which in his own transaction he is
+    /// anyway.
+    pub(crate) fn exchange_in_steps<T>(
         &mut self,
-        mine: bool,
         body: impl FnOnce(&mut ccid::Engine, &dyn usb::Transport, u8) -> ccid::Result<T>,
     ) -> ccid::Result<T> {
-        if mine {
+        if self.card.owner != 0 && self.card.owner == self.link.token() {
             self.exchange_unmarked(body)
         } else {
             self.exchange(body)

@@ -2,17 +2,17 @@
 
 use std::collections::HashMap;
 use std::os::fd::RawFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::lookout::Lookout;
 use super::name;
 use crate::arbiter::record::MAX_SLOTS;
 use crate::arbiter::store::{self, Key};
 use crate::ccid::Descriptor;
 use crate::fork::PerProcess;
-use crate::usb::sysfs::SnapshotKey;
 use crate::usb::{Backend, Interface, sysfs};
 use crate::{env, sim};
 
@@ -42,6 +42,11 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
+    /// Whether this interface is on the bus.
+    pub(crate) fn has(&self, key: &Key) -> bool {
+        self.keys.iter().any(|(listed, _)| listed == key)
+    }
+
     /// The reader of this name.
     pub(crate) fn find(&self, name: &[u8]) -> Option<&Arc<Reader>> {
         self.readers.iter().find(|reader| reader.name.as_bytes() == name)
@@ -52,7 +57,7 @@ impl Snapshot {
 struct Registry {
     current: Arc<Snapshot>,
     /// What the bus looked like then; `None` if it has to be looked at again in any case.
-    seen: Option<SnapshotKey>,
+    seen: Option<Lookout>,
     /// A device was being configured then, and the kernel makes no sound when it is done.
     settling: bool,
     simulated: HashMap<Key, u8>,
@@ -72,11 +77,7 @@ pub(crate) fn readers() -> Arc<Snapshot> {
         registry.scan(sim::interfaces());
         return Arc::clone(&registry.current);
     }
-    if !registry
-        .seen
-        .as_ref()
-        .is_some_and(|seen| seen.is_current(Path::new(sysfs::DEV_NODES)))
-    {
+    if !registry.seen.as_ref().is_some_and(Lookout::is_quiet) {
         registry.scan_bus();
     }
     Arc::clone(&registry.current)
@@ -120,7 +121,7 @@ fn is_simulated() -> bool {
 
 impl Registry {
     fn scan_bus(&mut self) {
-        let key = sysfs::snapshot_key(Path::new(sysfs::DEV_NODES));
+        let lookout = Lookout::post();
         let found = sysfs::scan();
         let (usable, refused): (Vec<_>, Vec<_>) = found.interfaces.into_iter().partition(|i| store::may_use(&i.node));
         for interface in &refused {
@@ -131,9 +132,9 @@ impl Registry {
             );
         }
         self.scan(usable);
-        // A permission may come later without the directory changing: then look again at every call.
         self.settling = found.settling;
-        self.seen = (refused.is_empty() && !found.settling).then_some(key);
+        let lasting = !found.settling && (refused.is_empty() || lookout.sees_permissions());
+        self.seen = lasting.then_some(lookout);
     }
 
     fn scan(&mut self, interfaces: Vec<Interface>) {

@@ -9,7 +9,7 @@ use crate::clock::Moment;
 use crate::error::{Error, Result};
 
 /// A reader that cannot report changes by itself is asked at most this often.
-const POLL_INTERVAL_MS: u64 = 400;
+pub(crate) const POLL_INTERVAL_MS: u64 = 400;
 /// A watcher takes the interface from a peer who has not used it for this long.
 pub(crate) const HANDOVER_IDLE_MS: u64 = 250;
 
@@ -20,8 +20,7 @@ impl Turn<'_> {
     /// As [`Self::attach`]; `ReaderUnavailable` also if the reader does not answer.
     pub(crate) fn refresh(&mut self) -> Result<()> {
         self.attach()?;
-        let bit = 1_u32.checked_shl(self.slot.into()).unwrap_or(0);
-        let doubtful = (self.hints.changed | self.hints.emptied) & bit != 0
+        let doubtful = self.hints.concern(self.slot)
             || matches!(self.card.state, CardState::Unknown | CardState::Failed)
             || self.card.last_poll_ms == 0
             || (!self.port().has_interrupt()
@@ -42,6 +41,11 @@ impl Turn<'_> {
 
     fn is_known(&self) -> bool {
         !matches!(self.card.state, CardState::Unknown | CardState::Failed)
+    }
+
+    /// Whether the interface is not claimed by this process now.
+    pub(crate) fn is_away(&self) -> bool {
+        !self.port().is_claimed()
     }
 
     /// Whether a peer has the interface and has used it a moment ago. Whoever only watches leaves it to him for now.
@@ -69,7 +73,7 @@ impl Turn<'_> {
         if resynced {
             self.distrust(RESYNCED);
         }
-        let emptied = self.hints.emptied & 1_u32.checked_shl(self.slot.into()).unwrap_or(0) != 0;
+        let emptied = self.hints.has_emptied(self.slot);
         self.hints = Hints::default();
         match status {
             Ok(icc) => {
@@ -78,8 +82,8 @@ impl Turn<'_> {
                 Ok(())
             }
             Err(error) => {
-                log::error!("{} slot {}: {error}", port.interface().node.display(), self.slot);
                 if self.card.state != CardState::Failed {
+                    log::error!("{} slot {}: {error}", port.interface().node.display(), self.slot);
                     self.card.state = CardState::Failed;
                     self.bell = true;
                 }

@@ -5,7 +5,7 @@
 
 use parking_lot::MutexGuard;
 
-use super::link::{Gone, Link};
+use super::link::{Gone, Known, Link};
 use super::port::{Hints, Port};
 use crate::arbiter::locks::{Byte, Mode};
 use crate::arbiter::record::{CardState, Header, Slot};
@@ -35,7 +35,7 @@ pub(crate) enum Owner {
 #[derive(Debug)]
 pub(crate) struct Turn<'a> {
     pub(super) link: &'a Link,
-    _gate: MutexGuard<'a, ()>,
+    gate: MutexGuard<'a, Option<Known>>,
     pub(super) slot: u8,
     pub(super) header: Header,
     header_written: Header,
@@ -46,11 +46,17 @@ pub(crate) struct Turn<'a> {
     /// Whether the card answered "active" when last asked in this turn.
     pub(super) active: bool,
     pub(super) bell: bool,
+    /// The thread was unwinding already when the turn began (a caller that cleans up).
+    unwinding: bool,
 }
 
 impl<'a> Turn<'a> {
-    pub(super) fn take(link: &'a Link, gate: MutexGuard<'a, ()>, slot: u8) -> std::result::Result<Self, Gone> {
-        if let Err(error) = link.locks().lock(Byte::Exchange) {
+    pub(super) fn take(
+        link: &'a Link,
+        gate: MutexGuard<'a, Option<Known>>,
+        slot: u8,
+    ) -> std::result::Result<Self, Gone> {
+        if let Err(error) = link.locks().lock_exchange() {
             log::error!("locking {}: {error}", link.port().interface().node.display());
             return Err(Gone);
         }
@@ -59,22 +65,34 @@ impl<'a> Turn<'a> {
 
     pub(super) fn try_take(
         link: &'a Link,
-        gate: MutexGuard<'a, ()>,
+        gate: MutexGuard<'a, Option<Known>>,
         slot: u8,
     ) -> std::result::Result<Option<Self>, Gone> {
-        match link.locks().try_lock(Byte::Exchange, Mode::Exclusive) {
+        match link.locks().try_lock_exchange() {
             Ok(true) => Self::start(link, gate, slot).map(Some),
             Ok(false) => Ok(None),
             Err(_) => Err(Gone),
         }
     }
 
-    fn start(link: &'a Link, gate: MutexGuard<'a, ()>, slot: u8) -> std::result::Result<Self, Gone> {
+    fn start(link: &'a Link, mut gate: MutexGuard<'a, Option<Known>>, slot: u8) -> std::result::Result<Self, Gone> {
         let port = link.port();
-        let (header, card) = port.store().read(slot);
+        let reaped = port.reap();
+        // In a transaction, with the interrupt transfer still in flight (so the claim was never lost) and nothing
+        // written by this process, nobody can have changed anything that matters here.
+        let known = gate.take().filter(|known| {
+            reaped == Ok(Hints::default())
+                && port.has_interrupt()
+                && port.is_claimed()
+                && (known.slot, known.writes) == (slot, port.store().writes())
+        });
+        let (header, card) = match known {
+            Some(known) => (Some(known.header), Some(known.card)),
+            None => port.store().read(slot),
+        };
         let mut turn = Self {
             link,
-            _gate: gate,
+            gate,
             slot,
             header: header.unwrap_or_default(),
             header_written: header.unwrap_or_default(),
@@ -83,11 +101,12 @@ impl<'a> Turn<'a> {
             hints: Hints::default(),
             active: false,
             bell: false,
+            unwinding: std::thread::panicking(),
         };
-        if turn.header.claim_peer != port.peer() {
+        if turn.header.claim_peer != port.peer() || turn.header.busy != 0 {
             port.set_claimed(false);
         }
-        match port.reap() {
+        match reaped {
             Ok(hints) => turn.note(hints),
             Err(error) => {
                 log::debug!("{}: {error}", port.interface().node.display());
@@ -103,22 +122,21 @@ impl<'a> Turn<'a> {
             changed: self.hints.changed | hints.changed,
             emptied: self.hints.emptied | hints.emptied,
         };
-        let others = (hints.changed | hints.emptied) & !(1_u32.checked_shl(self.slot.into()).unwrap_or(0));
-        if others != 0 {
-            self.doubt_others(others);
-        }
+        // Whoever waits for another slot may not have heard what was collected here.
+        self.bell |= self.doubt_others(hints);
     }
 
-    /// Has other slots of the interface asked for their status at their next turn.
-    pub(super) fn doubt_others(&self, which: u32) {
-        for slot in (0..self.port().slots())
-            .filter(|s| *s != self.slot && which & 1_u32.checked_shl((*s).into()).unwrap_or(0) != 0)
-        {
+    /// Has other slots of the interface asked for their status at their next turn; whether there are any.
+    pub(super) fn doubt_others(&self, hints: Hints) -> bool {
+        let mut any = false;
+        for slot in (0..self.port().slots()).filter(|slot| *slot != self.slot && hints.concern(*slot)) {
             if let (_, Some(mut entry)) = self.port().store().read(slot) {
-                entry.last_poll_ms = 0;
+                doubt(&mut entry, hints, slot);
                 self.port().store().write_slot(slot, &entry);
+                any = true;
             }
         }
+        any
     }
 
     /// The port.
@@ -169,7 +187,8 @@ impl<'a> Turn<'a> {
         result
     }
 
-    /// As [`Self::exchange`] but without the mark: for a handle in its own transaction, whose death is noticed anyway.
+    /// As [`Self::exchange`] but without the mark: for one message and its answer. Whoever dies in the midst of these
+    /// leaves the answer in the reader, and the next one finds it there; and in a transaction his death is noticed anyway.
     pub(crate) fn exchange_unmarked<T>(
         &mut self,
         exchange: impl FnOnce(&mut Engine, &dyn usb::Transport, u8) -> crate::ccid::Result<T>,
@@ -259,17 +278,48 @@ impl<'a> Turn<'a> {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let store = self.port().store();
-        if !std::thread::panicking() {
+        if std::thread::panicking() && !self.unwinding {
+            // Half an update is worse than none: leave the mark, so that the next turn starts over with the reader.
+            let header = Header {
+                busy: self.slot + 1,
+                ..self.header_written
+            };
+            store.write_header(&header);
+        } else {
+            // The reader says it once only, and this turn did not ask.
+            if self.hints.concern(self.slot) {
+                self.bell |= doubt(&mut self.card, self.hints, self.slot);
+            }
             if self.header != self.header_written {
                 store.write_header(&self.header);
             }
             if self.card_written != Some(self.card) {
                 store.write_slot(self.slot, &self.card);
             }
+            if self.card.owner != 0 && self.card.owner == self.link.token() {
+                let (writes, slot, header, card) = (store.writes(), self.slot, self.header, self.card);
+                *self.gate = Some(Known {
+                    writes,
+                    slot,
+                    header,
+                    card,
+                });
+            }
         }
-        self.link.locks().unlock(Byte::Exchange);
+        self.link.locks().unlock_exchange();
         if self.bell && !matches!(self.link.locks().probe(Byte::Waiting), Ok(None)) {
             store.ring();
         }
     }
+}
+
+/// Notes what the reader said of a slot that is not asked now; whether that is a change. A card that was taken out has
+/// left even if there is one again when the slot is asked.
+fn doubt(card: &mut Slot, hints: Hints, slot: u8) -> bool {
+    card.last_poll_ms = 0;
+    let left = hints.has_emptied(slot) && card.state.is_present();
+    if left {
+        card.note_removal();
+    }
+    left
 }

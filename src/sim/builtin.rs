@@ -5,6 +5,7 @@
 //! | SELECT | MF 3F00, EF 0001 and EF 0002, or the application A00000000177494E by its AID or the beginning of it |
 //! | READ BINARY, UPDATE BINARY | EF 0001 (8192 bytes, byte n holds n mod 256) is free, EF 0002 (32 bytes) needs the PIN |
 //! | VERIFY | PIN 01 is "1234", three tries; without data tells the tries left |
+//! | CHANGE REFERENCE DATA | old and new PIN: 8 bytes each padded with FF, or the old one as long as it is and the new one |
 //! | GET CHALLENGE | that many pseudo-random bytes |
 //! | GET RESPONSE | the rest of an answer longer than Le (61xx) |
 //! | 80 10 P1 P2 | succeeds after P1P2 milliseconds |
@@ -63,6 +64,7 @@ pub struct BuiltinCard {
     public: Vec<u8>,
     protected: Vec<u8>,
     selected: Selected,
+    pin: Vec<u8>,
     verified: bool,
     tries: u8,
     chained: Vec<u8>,
@@ -91,6 +93,7 @@ impl BuiltinCard {
             public: (0..=u8::MAX).cycle().take(8192).collect(),
             protected: vec![0; 32],
             selected: Selected::Mf,
+            pin: PIN.to_vec(),
             verified: false,
             tries: TRIES,
             chained: Vec::new(),
@@ -163,6 +166,7 @@ impl BuiltinCard {
             0xB0 => self.read_binary(command),
             0xD6 => (Vec::new(), self.update_binary(command)),
             0x20 => (Vec::new(), self.verify(command)),
+            0x24 => (Vec::new(), self.change(command)),
             0x84 if command.p1p2() != 0 => (Vec::new(), sw::BAD_P1P2),
             0x84 if command.expected == 0 => (Vec::new(), sw::WRONG_LENGTH),
             0x84 => ((0..command.expected).map(|_| self.random_byte()).collect(), sw::OK),
@@ -330,8 +334,37 @@ impl BuiltinCard {
         if self.tries == 0 {
             return sw::BLOCKED;
         }
-        let typed = command.data.split(|&byte| byte == 0xFF).next().unwrap_or_default();
-        self.verified = typed == PIN;
+        self.compare(unpadded(command.data))
+    }
+
+    /// CHANGE REFERENCE DATA (ISO 7816-4 §11.5.7).
+    fn change(&mut self, command: &Command<'_>) -> u16 {
+        if command.p1 != 0 {
+            return sw::BAD_P1P2;
+        }
+        if !matches!(command.p2, 0x01 | 0x81) {
+            return sw::NO_REFERENCE;
+        }
+        if self.tries == 0 {
+            return sw::BLOCKED;
+        }
+        let old_len = if command.data.len() == 16 { 8 } else { self.pin.len() };
+        let Some((old, new)) = command.data.split_at_checked(old_len) else {
+            return sw::WRONG_LENGTH;
+        };
+        let new = unpadded(new);
+        if new.is_empty() {
+            return sw::WRONG_LENGTH;
+        }
+        let status = self.compare(unpadded(old));
+        if self.verified {
+            self.pin = new.to_vec();
+        }
+        status
+    }
+
+    fn compare(&mut self, typed: &[u8]) -> u16 {
+        self.verified = typed == self.pin;
         if self.verified {
             self.tries = TRIES;
             return sw::OK;
@@ -401,4 +434,9 @@ impl Card for BuiltinCard {
     fn voltages(&self) -> u8 {
         self.voltages
     }
+}
+
+/// A PIN without the FF behind it.
+fn unpadded(pin: &[u8]) -> &[u8] {
+    pin.split(|&byte| byte == 0xFF).next().unwrap_or_default()
 }

@@ -53,8 +53,17 @@ impl Level {
 /// What the person at the PIN pad does when the reader asks for a PIN.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PinEntry {
-    /// Types these decimal digits and confirms.
+    /// Types these decimal digits and confirms, as often as asked.
     Digits(String),
+    /// Types these digits for the old PIN, the new one, and the new one again.
+    Change {
+        /// The old PIN; also what is typed in verification.
+        old: String,
+        /// The new PIN.
+        new: String,
+        /// The new PIN once more.
+        again: String,
+    },
     /// Presses the cancel key (bError 0xEF).
     Cancel,
     /// Does nothing (bError 0xF0).
@@ -121,7 +130,7 @@ pub struct Config {
     pub max_message_len: u32,
     /// `wLcdLayout`.
     pub lcd_layout: u16,
-    /// `bPINSupport`: 1 is verification. Modification (2) may be declared but is refused.
+    /// `bPINSupport`: 1 is verification, 2 modification.
     pub pin_support: u8,
     /// `bMaxCCIDBusySlots`.
     pub busy_slots: u8,
@@ -129,6 +138,8 @@ pub struct Config {
     pub class_descriptor: Option<Vec<u8>>,
     /// What is typed at the PIN pad.
     pub pin_entry: PinEntry,
+    /// What Escape messages are answered with; `None` is "command not supported". Others are answered with themselves.
+    pub escape_answers: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     /// Whether Abort is implemented; if not, the control request stalls and the message fails.
     pub abort: bool,
     /// How often a card that takes long makes the reader ask for more time; `None` for never.
@@ -178,6 +189,7 @@ impl Default for Config {
             busy_slots: 1,
             class_descriptor: None,
             pin_entry: PinEntry::Cancel,
+            escape_answers: Vec::new(),
             abort: true,
             time_extension_every: Some(Duration::from_secs(1)),
             latency: Duration::ZERO,

@@ -3,8 +3,8 @@
 //! Time comes in as an argument. Commands are carried out when their last packet arrives; their answers can be read as
 //! soon as the time their card takes is over.
 //!
-//! Documented liberties: Escape answers with the bytes it was sent; T0APDU and SetDataRateAndClockFrequency are accepted
-//! and change nothing; PIN modification is refused.
+//! Documented liberties: Escape answers with the bytes it was sent unless told otherwise; T0APDU and
+//! SetDataRateAndClockFrequency are accepted and change nothing.
 
 use std::time::Instant;
 
@@ -345,7 +345,7 @@ impl Device {
             kind::GET_PARAMETERS => slot.get_parameters(),
             kind::RESET_PARAMETERS => slot.reset_parameters(),
             kind::SET_PARAMETERS => slot.set_parameters(config, command),
-            kind::ESCAPE => Reply::data(command.data.clone()),
+            kind::ESCAPE => escape(config, command),
             kind::ICC_CLOCK => slot.clock(config, command),
             kind::T0_APDU if matches!(config.level, Level::ShortApdu | Level::ExtendedApdu) => slot.status(),
             kind::SECURE => slot.secure(config, command),
@@ -391,4 +391,14 @@ fn garbled(mut reply: Reply, faults: &[Fault]) -> Reply {
         }
     }
     reply
+}
+
+/// What the configuration says, or what came in.
+fn escape(config: &Config, command: &Command) -> Reply {
+    let answers = &config.escape_answers;
+    match answers.iter().find(|(asked, _)| *asked == command.data) {
+        None => Reply::data(command.data.clone()),
+        Some((_, Some(answer))) => Reply::data(answer.clone()),
+        Some((_, None)) => Reply::failed(error::NOT_SUPPORTED),
+    }
 }

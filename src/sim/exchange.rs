@@ -197,25 +197,26 @@ impl Slot {
         Some(request.to_vec())
     }
 
-    /// Secure: PIN verification; modification is not played.
+    /// Secure: PIN verification and modification.
     pub(super) fn secure(&mut self, config: &Config, command: &Command) -> Reply {
-        if config.pin_support & 1 == 0 {
+        if !secure::is_supported(&command.data, config.pin_support) {
             return Reply::failed(error::NOT_SUPPORTED);
         }
         if !self.is_active() {
             return Reply::failed(error::ICC_MUTE);
         }
-        let digits = match &config.pin_entry {
-            PinEntry::Digits(digits) => digits,
+        let typed = match &config.pin_entry {
+            PinEntry::Digits(digits) => [digits, digits, digits],
+            PinEntry::Change { old, new, again } => [old, new, again],
             PinEntry::Cancel => return Reply::failed(error::PIN_CANCELLED),
             PinEntry::Timeout => return Reply::failed(error::PIN_TIMEOUT),
         };
-        let prepared = match secure::prepare(&command.data, digits) {
+        let prepared = match secure::prepare(&command.data, typed.map(String::as_str)) {
             Ok(prepared) => prepared,
             Err(error) => return Reply::failed(error),
         };
-        if prepared.wrong_len {
-            return Reply::data(vec![0x64, 0x03]);
+        if let Some(word) = prepared.refusal {
+            return Reply::data(word.to_vec());
         }
         let block_time = self.block_time(config);
         let Some(card) = &mut self.card else {

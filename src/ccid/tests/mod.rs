@@ -7,8 +7,11 @@ mod commands;
 mod descriptor;
 mod noise;
 mod power;
+mod rates;
 mod receive;
 mod recovery;
+mod secure;
+mod tpdu;
 
 use super::Engine;
 use super::error::Result;

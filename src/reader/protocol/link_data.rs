@@ -71,6 +71,13 @@ impl LinkData {
             t1: t1::State::decode([s0, s1, s2, s3]),
         }
     }
+
+    /// Fi and Di in force, where they are known.
+    #[must_use]
+    pub(crate) fn fi_di(&self) -> Option<u8> {
+        self.parameters
+            .and_then(|parameters| parameters.data().first().copied())
+    }
 }
 
 #[cfg(test)]
@@ -95,6 +102,7 @@ mod tests {
             let bytes = link.encode();
             assert_eq!(LinkData::decode(&bytes), link);
             assert_eq!(bytes[16..], [0; 16]);
+            assert_eq!(link.fi_di(), parameters.map(|_| 0x96));
         }
     }
 

@@ -37,14 +37,22 @@ int main(void)
 	puts("unplugged while a call waits");
 	host("later 1 reader unplug");
 	SCARD_READERSTATE waiting = { .szReader = name, .dwCurrentState = SCARD_STATE_PRESENT | SCARD_STATE_INUSE };
-	for (int i = 0; i < 10; i++) { /* the card may be seen leaving before the reader */
-		OK(SCardGetStatusChange(context, 20000, &waiting, 1));
-		REQUIRE(waiting.dwEventState & SCARD_STATE_CHANGED);
-		if (waiting.dwEventState & SCARD_STATE_UNKNOWN)
+	for (int i = 0; i < 10; i++) {
+		LONG code = SCardGetStatusChange(context, 20000, &waiting, 1);
+
+		/* The card may be seen leaving, or the reader failing, before the reader goes; between two calls it goes unseen. */
+		if (i > 0 && code == SCARD_E_UNKNOWN_READER)
 			break;
+		OK(code);
+		printf("state 0x%lX\n", (unsigned long)waiting.dwEventState);
+		REQUIRE(waiting.dwEventState & SCARD_STATE_CHANGED);
+		if (waiting.dwEventState & SCARD_STATE_UNKNOWN) {
+			REQUIRE(waiting.dwEventState == (SCARD_STATE_UNKNOWN | SCARD_STATE_UNAVAILABLE | SCARD_STATE_CHANGED));
+			break;
+		}
 		waiting.dwCurrentState = waiting.dwEventState & ~(DWORD)SCARD_STATE_CHANGED;
+		REQUIRE(i < 9);
 	}
-	REQUIRE(waiting.dwEventState == (SCARD_STATE_UNKNOWN | SCARD_STATE_UNAVAILABLE | SCARD_STATE_CHANGED));
 
 	puts("calls on the handles");
 	waiting.dwCurrentState = SCARD_STATE_UNAWARE;

@@ -1,0 +1,44 @@
+//! Knowing at the cost of one system call that nothing was plugged since the bus was last looked at.
+
+use std::path::Path;
+
+use crate::arbiter::wait::Ear;
+use crate::usb::sysfs::{self, SnapshotKey};
+
+/// Posted before the bus is looked at; tells later whether that look is still right.
+#[derive(Debug)]
+pub(super) enum Lookout {
+    /// Hears nodes come, go and change their permissions.
+    Listening(Ear),
+    /// No inotify to be had: the state of the directories, which does not show permissions.
+    Comparing(SnapshotKey),
+}
+
+impl Lookout {
+    pub(super) fn post() -> Self {
+        let listening = Ear::new().and_then(|ear| {
+            sysfs::watch_paths().iter().try_for_each(|path| ear.add_bus(path))?;
+            Ok(ear)
+        });
+        match listening {
+            Ok(ear) => Self::Listening(ear),
+            Err(error) => {
+                log::debug!("not listening to the bus: {error}");
+                Self::Comparing(sysfs::snapshot_key(Path::new(sysfs::DEV_NODES)))
+            }
+        }
+    }
+
+    /// Whether nothing has changed since.
+    pub(super) fn is_quiet(&self) -> bool {
+        match self {
+            Self::Listening(ear) => !ear.listen().any(),
+            Self::Comparing(key) => key.is_current(Path::new(sysfs::DEV_NODES)),
+        }
+    }
+
+    /// Whether a change of permissions would be noticed.
+    pub(super) fn sees_permissions(&self) -> bool {
+        matches!(self, Self::Listening(_))
+    }
+}

@@ -1,0 +1,102 @@
+//! Watching an interface. Of all the calls that wait for it, in any process, one holds the watcher's lock, keeps the
+//! interrupt transfer in flight (or asks a reader that has none every 400 ms), and rings the bell for the others. When it
+//! ends or is killed, the others hear its node being closed and one of them takes over.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::port::Port;
+use super::sense::HANDOVER_IDLE_MS;
+use crate::arbiter::locks::{Byte, LockFile, Mode};
+use crate::arbiter::wait::{Ear, entry};
+
+/// How often a reader without interrupt endpoint is asked by whoever watches it.
+const POLL_INTERVAL: Duration = Duration::from_millis(400);
+/// How soon to look again when an exchange was under way.
+const BUSY_INTERVAL: Duration = Duration::from_millis(20);
+
+/// A waiting call's part in watching an interface.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    port: Arc<Port>,
+    /// Holds the waiting lock. Nobody hears it being closed.
+    waiting: LockFile,
+    /// Holds the watcher's lock, if nobody else does. The others hear it being closed.
+    watching: Option<LockFile>,
+    /// Another party was in an exchange at the last look.
+    busy: bool,
+    /// The reader did not answer then; nothing is heard when it does again.
+    failing: bool,
+}
+
+impl Watch {
+    /// Begins to wait: from here on `ear` hears of changes, and others know that somebody wants to.
+    ///
+    /// # Errors
+    /// The system's; `ENODEV` if the reader has left.
+    pub(crate) fn begin(port: &Arc<Port>, ear: &Ear) -> io::Result<Self> {
+        let interface = port.interface();
+        ear.add_record(port.store().path())?;
+        ear.add_node(&interface.node)?;
+        let waiting = LockFile::open_quiet(&interface.node, interface.node_id, interface.number)?;
+        waiting.try_lock(Byte::Waiting, Mode::Shared)?;
+        let mut watch = Self {
+            port: Arc::clone(port),
+            waiting,
+            watching: None,
+            busy: false,
+            failing: false,
+        };
+        watch.take_over();
+        Ok(watch)
+    }
+
+    /// Becomes the watcher if nobody is.
+    pub(crate) fn take_over(&mut self) {
+        if self.watching.is_none() && matches!(self.waiting.probe(Byte::Watcher), Ok(None)) {
+            let interface = self.port.interface();
+            let locks = LockFile::open(&interface.node, interface.node_id, interface.number).ok();
+            self.watching = locks.filter(|locks| locks.try_lock(Byte::Watcher, Mode::Exclusive).unwrap_or(false));
+        }
+    }
+
+    /// Whether this call watches for everybody.
+    pub(crate) fn is_watcher(&self) -> bool {
+        self.watching.is_some()
+    }
+
+    /// Before looking at the interface's slots.
+    pub(crate) fn forget_look(&mut self) {
+        (self.busy, self.failing) = (false, false);
+    }
+
+    /// Notes of a look at one slot whether another party's exchange was in the way, and whether the reader failed.
+    pub(crate) fn note(&mut self, busy: bool, failing: bool) {
+        self.busy |= busy;
+        self.failing |= failing;
+    }
+
+    /// What of the interrupt endpoint to wait for, if it is this call that does.
+    pub(crate) fn interrupt(&self) -> Option<libc::pollfd> {
+        let hears = self.is_watcher() && !self.busy && self.port.has_interrupt() && self.port.is_claimed();
+        hears.then(|| {
+            let source = self.port.transport().interrupt_wait();
+            entry(source.fd, source.events)
+        })
+    }
+
+    /// When to look again though nothing was heard.
+    pub(crate) fn next_look(&self) -> Option<Duration> {
+        if !self.is_watcher() {
+            return None;
+        }
+        if self.busy {
+            return Some(BUSY_INTERVAL);
+        }
+        if !self.port.is_claimed() {
+            return Some(Duration::from_millis(HANDOVER_IDLE_MS));
+        }
+        (self.failing || !self.port.has_interrupt()).then_some(POLL_INTERVAL)
+    }
+}
