@@ -126,7 +126,7 @@ impl Card {
     /// Connects, for `SCardConnect`. The check order is pcsc-lite's: protocols, share mode, name, reader, others.
     ///
     /// # Errors
-    /// As documented at [`crate::api::SCardConnect`].
+    /// As documented at [`SCardConnect`](crate::api::card::SCardConnect).
     pub(crate) fn connect(context: &Context, name: &[u8], share: DWORD, protocols: DWORD) -> Result<(u32, DWORD)> {
         let wanted = protocol::Wanted::parse(protocols);
         if share != c::SCARD_SHARE_DIRECT && wanted.is_none() {

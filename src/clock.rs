@@ -7,6 +7,7 @@
 #![allow(unsafe_code, reason = "clock_gettime(2)")]
 
 use std::ops::Add;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// A moment of the coarse monotonic clock.
@@ -50,13 +51,38 @@ impl Add<Duration> for Moment {
     }
 }
 
+#[cfg(target_os = "linux")]
+const BOOT: libc::clockid_t = libc::CLOCK_BOOTTIME;
+#[cfg(not(target_os = "linux"))]
+const BOOT: libc::clockid_t = libc::CLOCK_MONOTONIC;
+
+/// Milliseconds that the software reader's machine has slept, on top of the real one's.
+static PRETENDED_SLEEP: AtomicU64 = AtomicU64::new(0);
+
+/// Lets this process believe that the machine has just been suspended for that long.
+pub(crate) fn pretend_sleep(time: Duration) {
+    PRETENDED_SLEEP.fetch_add(millis(time), Ordering::AcqRel);
+}
+
 /// Milliseconds since boot, suspension included, precise.
 pub(crate) fn boot_millis() -> u64 {
+    millis(read(BOOT)).saturating_add(PRETENDED_SLEEP.load(Ordering::Acquire))
+}
+
+/// Milliseconds since boot that the machine was suspended, precise.
+pub(crate) fn slept_millis() -> u64 {
+    boot_millis().saturating_sub(millis(read(libc::CLOCK_MONOTONIC)))
+}
+
+/// Milliseconds between the wall clock and the coarse monotonic one. Jumps when the machine was suspended (and when
+/// somebody sets the clock), and costs no more than memory: a sign that [`slept_millis`] may have changed.
+pub(crate) fn wall_offset_millis() -> u64 {
     #[cfg(target_os = "linux")]
-    const BOOT: libc::clockid_t = libc::CLOCK_BOOTTIME;
+    const WALL: libc::clockid_t = libc::CLOCK_REALTIME_COARSE;
     #[cfg(not(target_os = "linux"))]
-    const BOOT: libc::clockid_t = libc::CLOCK_MONOTONIC;
-    millis(read(BOOT))
+    const WALL: libc::clockid_t = libc::CLOCK_REALTIME;
+    let offset = millis(read(WALL)).saturating_sub(Moment::now().millis());
+    offset.saturating_add(PRETENDED_SLEEP.load(Ordering::Acquire))
 }
 
 fn millis(time: Duration) -> u64 {

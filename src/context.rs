@@ -128,7 +128,7 @@ impl Context {
     /// Connects to the card in a reader.
     ///
     /// # Errors
-    /// As documented at [`crate::api::SCardConnect`].
+    /// As documented at [`SCardConnect`](crate::api::card::SCardConnect).
     pub fn connect(&self, name: &[u8], share: DWORD, protocols: DWORD) -> Result<(u32, DWORD)> {
         let (handle, active) = Card::connect(self, name, share, protocols)?;
         // The context may have been released while this call waited: then nobody would ever let go of the connection.

@@ -10,7 +10,9 @@ pub(crate) const HEADER_LEN: usize = 64;
 /// Bytes of one slot's entry.
 pub(crate) const SLOT_LEN: usize = 192;
 /// Changes with every incompatible change of the layout.
-const MAGIC: [u8; 8] = *b"WSCR\x01\0\0\0";
+const MAGIC: [u8; 8] = *b"WSCR\x02\0\0\0";
+/// Where in an entry the field behind the ATR stands.
+const SLEPT_AT: usize = 128;
 /// Longest ATR, ISO 7816-3 §8.2.
 const MAX_ATR_LEN: usize = 33;
 
@@ -123,6 +125,8 @@ pub(crate) struct Slot {
     pub(crate) last_use_ms: u64,
     /// When the slot was last asked for its status, coarse monotonic milliseconds; 0 to have it asked.
     pub(crate) last_poll_ms: u64,
+    /// How long the machine had been suspended since boot when the card was last seen to, in milliseconds.
+    pub(crate) slept_ms: u64,
     /// The card's ATR; empty if there is none.
     pub(crate) atr: Atr,
     /// Data of the protocol that outlives a process (parameters, T=1 sequence bits and IFS), opaque here.
@@ -244,6 +248,8 @@ impl Slot {
         w.put(&self.last_poll_ms.to_le_bytes());
         w.put(&self.link);
         w.put(self.atr.bytes.as_flattened());
+        w.at = SLEPT_AT;
+        w.put(&self.slept_ms.to_le_bytes());
         seal(&mut out, 0);
         out
     }
@@ -264,6 +270,8 @@ impl Slot {
         let (last_use_ms, last_poll_ms) = (r.u64()?, r.u64()?);
         let link = r.take(32)?.try_into().ok()?;
         let atr = Atr::new(r.take(usize::from(atr_len))?);
+        r.at = SLEPT_AT;
+        let slept_ms = r.u64()?;
         Some(Self {
             state,
             protocol,
@@ -274,6 +282,7 @@ impl Slot {
             last_removal,
             last_use_ms,
             last_poll_ms,
+            slept_ms,
             atr,
             link,
         })
@@ -360,6 +369,7 @@ mod tests {
         slot.atr = Atr::new(&[0x3B; 33]);
         slot.link[31] = 7;
         slot.last_use_ms = u64::MAX;
+        slot.slept_ms = 1 << 50;
         slot
     }
 

@@ -52,7 +52,7 @@ impl Engine {
         let wait = self.exchange_wait(command, wait);
         let limit = match self.level {
             ExchangeLevel::Character => return self.transmit_characters(transport, slot, command, response, wait),
-            ExchangeLevel::Tpdu | ExchangeLevel::ShortApdu => self.descriptor.max_payload_len().min(MAX_COMMAND_LEN),
+            ExchangeLevel::Tpdu | ExchangeLevel::ShortApdu => self.max_payload_len().min(MAX_COMMAND_LEN),
             ExchangeLevel::ExtendedApdu => MAX_COMMAND_LEN,
         };
         if command.len() > limit {
@@ -102,7 +102,7 @@ impl Engine {
         command: &[u8],
         wait: Duration,
     ) -> Result<Block> {
-        let chunk = self.descriptor.max_payload_len();
+        let chunk = self.max_payload_len();
         if command.len() <= chunk {
             return self.block(transport, slot, chain::WHOLE, command, wait);
         }

@@ -94,7 +94,7 @@ impl Engine {
         wait: Duration,
         into: &mut [u8],
     ) -> Result<Heard> {
-        let payload = self.descriptor.max_payload_len();
+        let payload = self.max_payload_len();
         let mut rest = bytes;
         while rest.len() > payload {
             let (part, after) = rest.split_at_checked(payload).unwrap_or((rest, &[]));

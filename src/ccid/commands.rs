@@ -17,6 +17,9 @@ impl Engine {
         if let Some(delay) = self.quirks.open_delay {
             thread::sleep(delay);
         }
+        if self.quirks.old_firmware {
+            log::warn!("this reader's firmware has defects that a later one mends; other drivers refuse it");
+        }
         let factor = self.quirks.open_factor.max(self.quirks.command_factor).max(1);
         let retry = self.timeouts.status_retry;
         for wait in [self.timeouts.command, retry, retry] {
@@ -134,7 +137,7 @@ impl Engine {
 
     /// Whether one message can carry this much.
     pub(super) fn check_length(&self, len: usize) -> Result<()> {
-        if len > self.descriptor.max_payload_len() {
+        if len > self.max_payload_len() {
             Err(Error::CommandTooLong)
         } else {
             Ok(())

@@ -3,6 +3,7 @@
 
 use super::error::{Error, Result};
 use super::message::HEADER_LEN;
+use super::quirks::Correction;
 
 /// Length of the class descriptor.
 const DESCRIPTOR_LEN: usize = 54;
@@ -134,6 +135,25 @@ impl Descriptor {
             pin_support: byte(52)?,
             busy_slots: u16::from(byte(53)?).clamp(1, slots),
         })
+    }
+
+    /// Applies what is known better than the descriptor says.
+    pub(super) fn correct(&mut self, correction: &Correction) {
+        if correction.old_draft {
+            // The draft's bNumDataRatesSupported stands elsewhere: in its place is dwMaxIFSD, of which one byte counts.
+            self.max_ifsd = self.data_rates_supported.clamp(32, 254);
+            self.data_rates_supported = 0;
+            self.default_clock_khz >>= 8;
+            self.maximum_clock_khz >>= 8;
+            // Its lower byte came out 0 and was taken for "both" already; see `fields`.
+            self.mechanical = 0;
+        }
+        if let Some(longest) = correction.max_ifsd {
+            self.max_ifsd = self.max_ifsd.min(longest);
+        }
+        if correction.auto_ifsd {
+            self.features |= feature::AUTO_IFSD;
+        }
     }
 
     /// CCID release in BCD. Values in the field include nonsense: for the log only.

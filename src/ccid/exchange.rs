@@ -4,6 +4,7 @@ use super::descriptor::{Descriptor, ExchangeLevel};
 use super::error::{Error, Result};
 use super::gemalto::Firmware;
 use super::message::{Command, CommandStatus, HEADER_LEN, Header, IccStatus, ResponseKind, Voltage};
+use super::pipe::Pipe;
 use super::quirks::Quirks;
 use crate::clock::Moment;
 use crate::usb;
@@ -83,8 +84,7 @@ pub struct Engine {
     pub(super) level: ExchangeLevel,
     pub(super) interface: u8,
     pub(super) composite: bool,
-    pub(super) bulk_out: usb::Endpoint,
-    pub(super) bulk_in: usb::Endpoint,
+    pub(super) pipe: Pipe,
     pub(super) timeouts: Timeouts,
     pub(super) sequence: u8,
     pub(super) slots: Vec<SlotMemory>,
@@ -124,33 +124,22 @@ impl Engine {
     /// Makes the engine for an interface found on the bus. Nothing is sent.
     ///
     /// # Errors
-    /// [`Error::Descriptor`] if the class descriptor is unusable, [`Error::LevelUnsupported`] for the control pipe
-    /// protocols ICCD-A and ICCD-B.
+    /// [`Error::Descriptor`] if the class descriptor or the endpoints are unusable.
     pub fn new(interface: &usb::Interface) -> Result<Self> {
-        // One reader claims protocol 1 and has bulk endpoints: those decide.
-        let (Some(bulk_out), Some(bulk_in)) = (interface.bulk_out, interface.bulk_in) else {
-            return Err(match interface.protocol {
-                1 => Error::LevelUnsupported("ICCD-A, a token without bulk endpoints"),
-                2 => Error::LevelUnsupported("ICCD-B, a token without bulk endpoints"),
-                _ => Error::Descriptor("a bulk endpoint is missing"),
-            });
-        };
-        if bulk_in.max_packet_len == 0 {
-            return Err(Error::Descriptor("bulk IN endpoint of packet length 0"));
-        }
-        let descriptor = Descriptor::parse(&interface.class_descriptor)?;
+        let pipe = Pipe::of(interface)?;
+        let mut descriptor = Descriptor::parse(&interface.class_descriptor)?;
         let quirks = Quirks::of(interface, descriptor.level());
+        descriptor.correct(&quirks.correction);
         Ok(Self {
             descriptor,
             quirks,
-            level: quirks.level.unwrap_or(descriptor.level()),
+            level: pipe.level(quirks.level.unwrap_or(descriptor.level())),
             interface: interface.number,
             composite: interface.composite,
-            bulk_out,
-            bulk_in,
+            pipe,
             timeouts: Timeouts::default(),
             sequence: 0,
-            slots: vec![SlotMemory::default(); usize::from(descriptor.slots())],
+            slots: vec![SlotMemory::default(); usize::from(pipe.slots(descriptor.slots()))],
             resynced: false,
             met_foreign_command: false,
             output: Vec::new(),
@@ -179,6 +168,19 @@ impl Engine {
     #[must_use]
     pub fn level(&self) -> ExchangeLevel {
         self.level
+    }
+
+    /// Whether a command whose answer nobody has fetched shows itself to the next user of the reader. Messages do, by
+    /// that answer; a request on the control pipe leaves nothing behind.
+    #[must_use]
+    pub fn leaves_traces(&self) -> bool {
+        matches!(self.pipe, Pipe::Bulk { .. })
+    }
+
+    /// Most data in one command.
+    #[must_use]
+    pub fn max_payload_len(&self) -> usize {
+        self.descriptor.max_payload_len().min(self.pipe.max_data_len())
     }
 
     /// How long things may take.
@@ -263,6 +265,9 @@ impl Engine {
             return Err(Error::NoSuchSlot);
         }
         let sequence = self.next_sequence();
+        if let Pipe::Control(version) = self.pipe {
+            return self.request(transport, version, sequence, command, data, wait);
+        }
         // What is not waited for long is not pushed long either: a dead reader is to be told soon.
         let write = self.timeouts.write.min(wait.max(self.timeouts.abort));
         self.send(transport, slot, sequence, command, data, write)?;

@@ -35,7 +35,7 @@ pub enum Voltage {
 }
 
 impl Voltage {
-    fn power_select(self) -> u8 {
+    pub(super) fn power_select(self) -> u8 {
         match self {
             Self::Automatic => 0,
             Self::V5 => 1,
@@ -232,6 +232,17 @@ pub enum IccStatus {
     Absent,
 }
 
+impl IccStatus {
+    /// From the lower two bits of a status byte.
+    pub(super) fn from_bits(status: u8) -> Self {
+        match status & 0x03 {
+            0 => Self::Active,
+            1 => Self::Inactive,
+            _ => Self::Absent,
+        }
+    }
+}
+
 /// `bmCommandStatus`: how the command went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[doc(alias = "bmCommandStatus")]
@@ -277,11 +288,7 @@ impl Header {
             data_len: u32::from_le_bytes([l0, l1, l2, l3]),
             slot,
             sequence,
-            icc: match status & 0x03 {
-                0 => IccStatus::Active,
-                1 => IccStatus::Inactive,
-                _ => IccStatus::Absent,
-            },
+            icc: IccStatus::from_bits(status),
             command: match status >> 6 {
                 1 => CommandStatus::Failed,
                 2 => CommandStatus::TimeExtension,

@@ -41,6 +41,24 @@ pub struct Quirks {
     pub firmware_record: bool,
     /// The firmware is one that other drivers refuse to work with; worth a line in the log when something fails.
     pub old_firmware: bool,
+    /// What the class descriptor should have said.
+    pub correction: Correction,
+    /// Interrupt messages get lost or are made up: the reader is asked for its slots' status as if it had no such
+    /// endpoint.
+    pub unreliable_events: bool,
+    /// The slot status says nothing: a card is taken to be there.
+    pub unreliable_status: bool,
+}
+
+/// Corrections of a class descriptor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Correction {
+    /// The IFSD is not to be told to the card by the host.
+    pub auto_ifsd: bool,
+    /// Longest block the reader really takes.
+    pub max_ifsd: Option<u8>,
+    /// The descriptor is laid out as in a draft of the class.
+    pub old_draft: bool,
 }
 
 /// What is wrong with a reader's speeds and parameters.
@@ -160,6 +178,11 @@ enum Fix {
     OtherSlots(&'static [u32]),
     NoPps,
     OptionalParameters,
+    AutoIfsd,
+    MaxIfsd(u8),
+    OldDraftDescriptor,
+    UnreliableEvents,
+    UnreliableStatus,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -203,6 +226,13 @@ const fn old(vendor: u16, product: u16, fixed_in: u16) -> Row {
     }
 }
 
+const fn before(vendor: u16, product: u16, fixed_in: u16, fixes: &'static [Fix], reason: &'static str) -> Row {
+    Row {
+        release: Release::Below(fixed_in),
+        ..row(vendor, product, fixes, reason)
+    }
+}
+
 const CHAINS_NO_PIN: &[Fix] = &[Fix::Level(ExchangeLevel::ExtendedApdu), Fix::NoPinEntry];
 const CHAINS: &str = "declares short APDUs, but chains and takes extended ones (libccid)";
 const LEAKS_PIN: &str = "PIN digits also reach the host as keystrokes (libccid)";
@@ -229,6 +259,12 @@ const PIN_SIZE: &str = "takes PINs of these lengths only (libccid)";
 const KEY_RELEASE: Duration = Duration::from_millis(250);
 const SECODER: &str = "Secoder commands pass to it in Escape messages (libccid)";
 const EMV_MODE: &str = "refuses plain ISO cards until switched out of EMV mode (libccid)";
+
+const SHORT_BLOCKS: &[Fix] = &[Fix::MaxIfsd(48)];
+const WEDGES: &str = "hangs after an answer of whole packets; with blocks this short there is none (gnupg)";
+const NO_IFSD: &str = "eToken 5100: the token does not bear being told an IFSD (libccid)";
+const MORE_TIME: &[Fix] = &[Fix::ExtraExchangeTime(Duration::from_secs(60))];
+const KEEPS_TIME: &str = "does not pass on that the card needs more time (libccid)";
 
 const TABLE: &[Row] = &[
     row(0x076B, 0x3A21, CHAINS_NO_PIN, CHAINS),
@@ -416,6 +452,52 @@ const TABLE: &[Row] = &[
         fixes: SIM_SLOTS,
         reason: SIM_SLOTS_SLOW,
     },
+    // Descriptors that are wrong, and blocks that are too long.
+    row(
+        0x09BE,
+        0x0002,
+        &[Fix::OldDraftDescriptor],
+        "MySmartPad: descriptor of a draft of the class, protocols, clock and IFSD one byte beside their places (libccid)",
+    ),
+    before(0x04E6, 0xE001, 0x0516, SHORT_BLOCKS, WEDGES),
+    before(0x04E6, 0x5111, 0x0620, SHORT_BLOCKS, WEDGES),
+    before(0x04E6, 0x5115, 0x0514, SHORT_BLOCKS, WEDGES),
+    before(0x04E6, 0xE003, 0x0504, SHORT_BLOCKS, WEDGES),
+    before(0x04E6, 0x5117, 0x0522, SHORT_BLOCKS, WEDGES),
+    before(0x09C3, 0x0008, 0x0203, SHORT_BLOCKS, WEDGES),
+    before(
+        0x0B0C,
+        0x0050,
+        0x0101,
+        &[Fix::AutoIfsd],
+        "Argos Mini II: tells the card its IFSD by itself and does not declare it (libccid)",
+    ),
+    Row {
+        release: Release::Is(0x0012),
+        ..row(0x0529, 0x0620, &[Fix::AutoIfsd], NO_IFSD)
+    },
+    Row {
+        release: Release::Is(0x0013),
+        ..row(0x0529, 0x0620, &[Fix::AutoIfsd], NO_IFSD)
+    },
+    // Cards' waiting times that the reader keeps to itself.
+    before(0x058F, 0x9520, 0x0102, MORE_TIME, KEEPS_TIME),
+    before(0x08C3, 0x0401, 0x5000, MORE_TIME, KEEPS_TIME),
+    before(0x08C3, 0x0402, 0x5000, MORE_TIME, KEEPS_TIME),
+    // Presence.
+    row(
+        0x04E6,
+        0xE003,
+        &[Fix::UnreliableEvents],
+        "SPR532: misses insertions and reports some that were none (gnupg)",
+    ),
+    before(
+        0x08E6,
+        0x3480,
+        0x0200,
+        &[Fix::UnreliableStatus],
+        "GemCore SIM Pro: slot status wrong, the card cannot be taken out anyway (libccid)",
+    ),
 ];
 
 impl Quirks {
@@ -479,6 +561,11 @@ impl Quirks {
             Fix::OtherSlots(bps) => self.speed.other_slots_bps = Some(bps),
             Fix::NoPps => self.speed.no_pps = true,
             Fix::OptionalParameters => self.speed.optional_parameters = true,
+            Fix::AutoIfsd => self.correction.auto_ifsd = true,
+            Fix::MaxIfsd(len) => self.correction.max_ifsd = Some(len),
+            Fix::OldDraftDescriptor => self.correction.old_draft = true,
+            Fix::UnreliableEvents => self.unreliable_events = true,
+            Fix::UnreliableStatus => self.unreliable_status = true,
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::descriptor::ExchangeLevel;
 use super::error::{Error, Result};
 use super::exchange::Engine;
+use super::pipe::Pipe;
 use super::tpdu::{Heard, Noise};
 use crate::iso7816::pps::{PpsError, Rates, Request};
 use crate::usb;
@@ -62,6 +63,14 @@ impl Engine {
                 Vec::new()
             }
         }
+    }
+
+    /// Whether a PPS by the host reaches the card: it would be an APDU at the other levels, and a token with its card in
+    /// one has nothing to agree on.
+    #[must_use]
+    pub fn takes_pps(&self) -> bool {
+        let blocks = matches!(self.level, ExchangeLevel::Character | ExchangeLevel::Tpdu);
+        blocks && matches!(self.pipe, Pipe::Bulk { .. }) && !self.quirks.speed.no_pps
     }
 
     /// Has the host do the PPS. Returns the Fi and Di in force from now on.

@@ -3,6 +3,7 @@
 use super::error::{Error, Result};
 use super::exchange::{Engine, pause_after_empty};
 use super::message::{Command, CommandStatus, HEADER_LEN, Header, IccStatus, ResponseKind};
+use super::pipe::Pipe;
 use crate::clock::Moment;
 use crate::usb;
 
@@ -73,8 +74,9 @@ impl Engine {
     /// Only if the reader is gone or taken: a refused request leaves the other means.
     pub fn reset_pipes(&mut self, transport: &dyn usb::Transport) -> Result<()> {
         self.end_owed = false;
-        tolerate("CLEAR_HALT of bulk OUT", transport.clear_halt(self.bulk_out.address))?;
-        tolerate("CLEAR_HALT of bulk IN", transport.clear_halt(self.bulk_in.address))?;
+        for endpoint in self.pipe.endpoints() {
+            tolerate("CLEAR_HALT", transport.clear_halt(endpoint))?;
+        }
         if !self.quirks.no_set_interface {
             tolerate("SET_INTERFACE", transport.set_interface())?;
         }
@@ -108,6 +110,10 @@ impl Engine {
     /// dropped up to the answer that carries them.
     // CCID 1.1 §5.3.1, §6.1.13
     fn abort(&mut self, transport: &dyn usb::Transport, slot: u8) -> Result<()> {
+        if matches!(self.pipe, Pipe::Control(_)) {
+            // Every request ends the one before, and the power-on to come ends what the card was in.
+            return Ok(());
+        }
         let sequence = self.next_sequence();
         let request = usb::ControlRequest {
             request_type: TO_INTERFACE,

@@ -100,7 +100,7 @@ impl Engine {
     /// Longest information field one message can carry.
     fn block_room(&self, state: &t1::State) -> Result<usize> {
         let frame = PROLOGUE_LEN + state.edc().len();
-        match self.descriptor.max_payload_len().saturating_sub(frame) {
+        match self.max_payload_len().saturating_sub(frame) {
             0 => Err(Error::CommandTooLong),
             room => Ok(room),
         }

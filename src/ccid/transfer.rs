@@ -34,7 +34,7 @@ pub(super) fn time_left(deadline: Moment) -> Result<Duration> {
 
 impl Engine {
     pub(super) fn packet_len(&self) -> usize {
-        usize::from(self.bulk_in.max_packet_len).max(1)
+        self.pipe.packet_len()
     }
 
     /// Length of the read that is to bring the beginning of a message.
@@ -51,7 +51,7 @@ impl Engine {
     }
 
     /// Makes room for `len` bytes of input and keeps the first `kept`.
-    fn reserve_input(&mut self, len: usize, kept: usize) {
+    pub(super) fn reserve_input(&mut self, len: usize, kept: usize) {
         if self.input.len() < len {
             let mut input = vec![0; len];
             for (to, from) in input.iter_mut().zip(self.input.iter().take(kept)) {

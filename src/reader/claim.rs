@@ -57,9 +57,10 @@ impl Turn<'_> {
         self.card.last_poll_ms = 0;
         self.doubt_others(Hints {
             changed: u32::MAX,
-            emptied: 0,
+            ..Hints::default()
         });
         self.repair_exchange(unfinished);
+        self.catch_up(from_living);
         Ok(())
     }
 

@@ -5,18 +5,20 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
 
 use super::registry::Reader;
 use crate::arbiter::locks::{Byte, LockFile, Mode};
-use crate::arbiter::record::MAX_SLOTS;
+use crate::arbiter::record::{CardState, MAX_SLOTS};
 use crate::arbiter::store::{Key, Store};
+use crate::arbiter::wait::{entry, poll};
 use crate::ccid::Engine;
 use crate::ccid::interrupt::{Notification, notifications};
-use crate::clock::Moment;
+use crate::clock::{self, Moment};
 use crate::error::{Error, Result};
 use crate::fork::PerProcess;
 use crate::sim;
@@ -39,9 +41,35 @@ pub(crate) struct Port {
     claimed: AtomicBool,
     /// When a use of a card was last written down.
     touched: AtomicU64,
+    /// What of the reader's own reports is to be believed, and what it leaves behind.
+    nature: Nature,
+    /// Offset of the wall clock when `slept` was read.
+    wall_offset: AtomicU64,
+    /// Milliseconds the machine has been suspended.
+    slept: AtomicU64,
+    /// Insertions and removals in each slot as this process saw them last.
+    seen_moves: [AtomicU32; MAX_SLOTS as usize],
     /// When it was last said that somebody else has the reader.
     complained: AtomicU64,
 }
+
+/// What concerns presence and traces about a kind of reader.
+#[derive(Clone, Copy, Debug)]
+struct Nature {
+    /// Slots the descriptor declares; the record has entries for `MAX_SLOTS` of them at most.
+    declared_slots: usize,
+    /// A card is powered as soon as it is in, so that "active" says nothing about its being the same.
+    activates: bool,
+    /// Interrupt messages are to be believed.
+    reports: bool,
+    /// The slot status is to be believed.
+    knows_status: bool,
+    /// A command whose answer nobody has fetched shows itself to the next user.
+    leaves_traces: bool,
+}
+
+/// Longest interrupt packet there is (USB 2.0 §5.7.3).
+const MAX_INTERRUPT_LEN: usize = 1024;
 
 /// What the interrupt endpoint had to say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,17 +78,31 @@ pub(crate) struct Hints {
     pub(crate) changed: u32,
     /// Bit n: slot n was empty at some time since the last look.
     pub(crate) emptied: u32,
+    /// Bit n: something happened to slot n, and afterwards there was a card in it. Only of readers whose slot status would
+    /// not show that it is another.
+    pub(crate) replaced: u32,
 }
 
 impl Hints {
     /// Whether anything was said of a slot.
     pub(crate) fn concern(self, slot: u8) -> bool {
-        (self.changed | self.emptied) & bit(slot) != 0
+        (self.changed | self.emptied | self.replaced) & bit(slot) != 0
     }
 
-    /// Whether a slot was empty meanwhile.
-    pub(crate) fn has_emptied(self, slot: u8) -> bool {
-        self.emptied & bit(slot) != 0
+    /// Without this slot.
+    pub(crate) fn but(self, slot: u8) -> Self {
+        Self {
+            changed: self.changed & !bit(slot),
+            emptied: self.emptied & !bit(slot),
+            replaced: self.replaced & !bit(slot),
+        }
+    }
+
+    /// Whether the card that was in a slot has left it meanwhile. One that nobody has powered yet may be the very card
+    /// whose coming was reported.
+    pub(crate) fn say_left(self, slot: u8, state: CardState) -> bool {
+        let replaced = self.replaced & bit(slot) != 0 && state != CardState::Inserted;
+        self.emptied & bit(slot) != 0 || replaced
     }
 }
 
@@ -115,6 +157,13 @@ impl Port {
             log::error!("{}: {error}", reader.name);
             Error::ReaderUnsupported
         })?;
+        let nature = Nature {
+            declared_slots: engine.descriptor().slots().into(),
+            activates: engine.descriptor().auto_activation(),
+            reports: interface.interrupt_in.is_some() && !engine.quirks().unreliable_events,
+            knows_status: !engine.quirks().unreliable_status,
+            leaves_traces: engine.leaves_traces(),
+        };
         let slots = reader.slots;
         let store = Self::record(reader, key, slots)?;
         let alive =
@@ -130,6 +179,10 @@ impl Port {
             _alive: alive,
             claimed: AtomicBool::new(false),
             touched: AtomicU64::new(0),
+            nature,
+            wall_offset: AtomicU64::new(0),
+            slept: AtomicU64::new(0),
+            seen_moves: Default::default(),
             complained: AtomicU64::new(0),
         })
     }
@@ -225,7 +278,52 @@ impl Port {
         due
     }
 
-    /// Whether changes of a slot are reported by the device itself.
+    /// Whether the device reports changes of a slot by itself, and can be believed.
+    pub(crate) fn reports_changes(&self) -> bool {
+        self.nature.reports
+    }
+
+    /// Whether a card in it may have been replaced although it is active, and the device would have said so.
+    pub(crate) fn hides_swaps(&self) -> bool {
+        self.nature.activates && self.nature.reports
+    }
+
+    /// Whether the slot status is worth asking for.
+    pub(crate) fn knows_status(&self) -> bool {
+        self.nature.knows_status
+    }
+
+    /// Whether a command whose answer nobody has fetched shows itself to the next user.
+    pub(crate) fn leaves_traces(&self) -> bool {
+        self.nature.leaves_traces
+    }
+
+    /// Milliseconds the machine has been suspended since boot.
+    pub(crate) fn slept_ms(&self) -> u64 {
+        /// Beyond what two readings of coarse clocks differ by, and below any suspension.
+        const JUMP_MS: u64 = 50;
+        let offset = clock::wall_offset_millis();
+        if offset.abs_diff(self.wall_offset.load(Ordering::Relaxed)) > JUMP_MS {
+            self.slept.store(clock::slept_millis(), Ordering::Relaxed);
+            self.wall_offset.store(offset, Ordering::Relaxed);
+        }
+        self.slept.load(Ordering::Relaxed)
+    }
+
+    /// Notes a slot's insertions and removals as this process now knows them.
+    pub(crate) fn see_moves(&self, slot: u8, moves: u16) {
+        if let Some(seen) = self.seen_moves.get(usize::from(slot)) {
+            seen.store(moves.into(), Ordering::Relaxed);
+        }
+    }
+
+    /// Whether this process knows of as many insertions and removals.
+    pub(crate) fn has_seen_moves(&self, slot: u8, moves: u16) -> bool {
+        let seen = self.seen_moves.get(usize::from(slot));
+        seen.is_some_and(|seen| seen.load(Ordering::Relaxed) == u32::from(moves))
+    }
+
+    /// Whether there is an interrupt endpoint.
     pub(crate) fn has_interrupt(&self) -> bool {
         self.interface.interrupt_in.is_some()
     }
@@ -240,10 +338,10 @@ impl Port {
         if !self.has_interrupt() || !self.is_claimed() {
             return self.connected(hints);
         }
-        let mut buffer = [0; 64];
+        let mut buffer = [0; MAX_INTERRUPT_LEN];
         // A device may report as often as it likes; eight messages are more than any has slots to report on.
         for _ in 0..8 {
-            match self.transport.reap_interrupt(&mut buffer)? {
+            match self.reap_one(&mut buffer)? {
                 Interrupt::Pending => return Ok(hints),
                 Interrupt::Message(len) => self.hear(buffer.get(..len).unwrap_or_default(), &mut hints),
                 Interrupt::Idle => hints.changed = u32::MAX,
@@ -261,6 +359,36 @@ impl Port {
         Ok(hints)
     }
 
+    /// The interrupt transfer, if it has ended. A failure of the endpoint ends it too: whatever was to be reported is
+    /// lost, and a halt is cleared.
+    fn reap_one(&self, buffer: &mut [u8]) -> usb::Result<Interrupt> {
+        match self.transport.reap_interrupt(buffer) {
+            Err(error) if error.kind != usb::ErrorKind::Disconnected => {
+                log::info!("{}: {error}", self.interface.node.display());
+                if let (usb::ErrorKind::Stall, Some(endpoint)) = (error.kind, self.interface.interrupt_in) {
+                    if let Err(error) = self.transport.clear_halt(endpoint.address) {
+                        log::info!("{}: {error}", self.interface.node.display());
+                    }
+                }
+                Ok(Interrupt::Idle)
+            }
+            result => result,
+        }
+    }
+
+    /// Waits for the interrupt endpoint, that long at most, and collects what it reports.
+    ///
+    /// # Errors
+    /// As [`Self::reap`].
+    pub(crate) fn listen(&self, time: Duration) -> usb::Result<Hints> {
+        let source = self.transport.interrupt_wait();
+        let mut fds = [entry(source.fd, source.events)];
+        if let Err(error) = poll(&mut fds, Some(Instant::now() + time)) {
+            log::info!("{}: {error}", self.interface.node.display());
+        }
+        self.reap()
+    }
+
     fn connected(&self, hints: Hints) -> usb::Result<Hints> {
         if self.transport.is_connected() {
             return Ok(hints);
@@ -273,7 +401,7 @@ impl Port {
     }
 
     fn hear(&self, message: &[u8], hints: &mut Hints) {
-        for notification in notifications(message, self.slots.into()) {
+        for notification in notifications(message, self.nature.declared_slots) {
             let change = match notification {
                 Notification::SlotChange(change) => change,
                 Notification::HardwareError { slot, code, .. } => {
@@ -283,11 +411,15 @@ impl Port {
                 }
             };
             for slot in 0..self.slots.min(MAX_SLOTS) {
-                if change.changed(slot.into()) {
-                    hints.changed |= 1 << slot;
+                let (present, changed) = (change.present(slot.into()), change.changed(slot.into()));
+                if changed || present == Some(false) {
+                    hints.changed |= bit(slot);
                 }
-                if change.present(slot.into()) == Some(false) {
-                    hints.emptied |= 1 << slot;
+                if present == Some(false) && self.nature.reports {
+                    hints.emptied |= bit(slot);
+                }
+                if present == Some(true) && changed && self.hides_swaps() {
+                    hints.replaced |= bit(slot);
                 }
             }
         }

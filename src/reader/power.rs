@@ -127,13 +127,14 @@ impl Turn<'_> {
         }
     }
 
-    /// Switches off a card that no handle has used for some seconds, so that what it was told (a PIN, say) is forgotten.
+    /// Switches off a card that no handle has used for some seconds, so that what it was told (a PIN, say) is forgotten;
+    /// and one that may be another than is known.
     ///
     /// # Errors
     /// `NoAccess` if locks cannot be looked at.
     pub(crate) fn settle_left_alone(&mut self) -> Result<()> {
         let left_alone = self.card.state == CardState::Powered
-            && boot_millis().saturating_sub(self.card.last_use_ms) > LEFT_ALONE_MS
+            && (self.may_be_swapped() || boot_millis().saturating_sub(self.card.last_use_ms) > LEFT_ALONE_MS)
             && self.others()?.is_none();
         if left_alone {
             self.power_down();

@@ -1,6 +1,5 @@
 //! Keeping the record true to the reader: when to ask for the slot's status, and what the answer means.
 
-use super::port::Hints;
 use super::turn::{RESYNCED, Turn};
 use crate::arbiter::locks::Byte;
 use crate::arbiter::record::CardState;
@@ -20,10 +19,11 @@ impl Turn<'_> {
     /// As [`Self::attach`]; `ReaderUnavailable` also if the reader does not answer.
     pub(crate) fn refresh(&mut self) -> Result<()> {
         self.attach()?;
+        self.notice_suspension();
         let doubtful = self.hints.concern(self.slot)
             || matches!(self.card.state, CardState::Unknown | CardState::Failed)
             || self.card.last_poll_ms == 0
-            || (!self.port().has_interrupt()
+            || (!self.port().reports_changes()
                 && Moment::now().millis().saturating_sub(self.card.last_poll_ms) >= POLL_INTERVAL_MS);
         if doubtful { self.ask() } else { Ok(()) }
     }
@@ -33,7 +33,12 @@ impl Turn<'_> {
     /// # Errors
     /// As [`Self::refresh`].
     pub(crate) fn refresh_if_unwatched(&mut self) -> Result<()> {
-        if !self.port().is_claimed() && self.card_written.is_some() && self.is_watched() && self.is_known() {
+        if !self.was_suspended()
+            && !self.port().is_claimed()
+            && self.card_written.is_some()
+            && self.is_watched()
+            && self.is_known()
+        {
             return Ok(());
         }
         self.refresh()
@@ -65,6 +70,14 @@ impl Turn<'_> {
     /// Asks the reader for the slot's status and draws the conclusions.
     fn ask(&mut self) -> Result<()> {
         let port = self.port();
+        let left = std::mem::take(&mut self.hints).say_left(self.slot, self.card.state);
+        if !port.knows_status() {
+            self.card.last_poll_ms = Moment::now().millis().max(1);
+            if !self.card.state.is_present() {
+                self.card.state = CardState::Inserted;
+            }
+            return Ok(());
+        }
         let (status, resynced) = {
             let mut engine = port.engine();
             let status = engine.slot_status(port.transport(), self.slot);
@@ -73,12 +86,10 @@ impl Turn<'_> {
         if resynced {
             self.distrust(RESYNCED);
         }
-        let emptied = self.hints.has_emptied(self.slot);
-        self.hints = Hints::default();
         match status {
             Ok(icc) => {
                 self.card.last_poll_ms = Moment::now().millis().max(1);
-                self.conclude(icc, emptied);
+                self.conclude(icc, left);
                 Ok(())
             }
             Err(error) => {
@@ -93,8 +104,8 @@ impl Turn<'_> {
     }
 
     /// What a slot status means, given what was known. "Inactive" where the card was powered is another card, and so is
-    /// any card where the slot was reported empty in between.
-    fn conclude(&mut self, icc: IccStatus, emptied: bool) {
+    /// any card where the reader said that one has left in between.
+    fn conclude(&mut self, icc: IccStatus, left: bool) {
         self.active = icc == IccStatus::Active;
         let present = icc != IccStatus::Absent;
         match self.card.state {
@@ -122,8 +133,8 @@ impl Turn<'_> {
                 self.card.note_removal();
                 self.bell = true;
             }
-            CardState::Powered if icc == IccStatus::Inactive || emptied => self.swapped(),
-            CardState::Inserted | CardState::Mute | CardState::Unpowered | CardState::Dormant if emptied => {
+            CardState::Powered if icc == IccStatus::Inactive || left => self.swapped(),
+            CardState::Inserted | CardState::Mute | CardState::Unpowered | CardState::Dormant if left => {
                 self.swapped();
             }
             CardState::Unpowered | CardState::Dormant if self.active => self.card.state = CardState::Inserted,

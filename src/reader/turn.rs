@@ -46,6 +46,8 @@ pub(crate) struct Turn<'a> {
     /// Whether the card answered "active" when last asked in this turn.
     pub(super) active: bool,
     pub(super) bell: bool,
+    /// The claim came from a process that may know of a swap and has not told.
+    pub(super) unheard: bool,
     /// The thread was unwinding already when the turn began (a caller that cleans up).
     unwinding: bool,
 }
@@ -96,31 +98,56 @@ impl<'a> Turn<'a> {
             slot,
             header: header.unwrap_or_default(),
             header_written: header.unwrap_or_default(),
-            card: card.unwrap_or_else(|| Slot::fresh(boot_millis())),
+            card: card.unwrap_or_else(|| Slot {
+                slept_ms: port.slept_ms(),
+                ..Slot::fresh(boot_millis())
+            }),
             card_written: card,
             hints: Hints::default(),
             active: false,
             bell: false,
+            unheard: false,
             unwinding: std::thread::panicking(),
         };
-        if turn.header.claim_peer != port.peer() || turn.header.busy != 0 {
+        let still_ours = turn.header.claim_peer == port.peer();
+        if !still_ours || turn.header.busy != 0 {
             port.set_claimed(false);
         }
         match reaped {
-            Ok(hints) => turn.note(hints),
+            Ok(hints) if still_ours => turn.note(hints),
+            Ok(hints) => turn.note(turn.news(hints)),
             Err(error) => {
                 log::debug!("{}: {error}", port.interface().node.display());
                 return Err(Gone);
             }
         }
+        port.see_moves(slot, turn.card.moves);
         Ok(turn)
     }
 
+    /// What the last report to a claim that was lost says of slots in which the next owner has seen nothing happen. The
+    /// rest he has written down himself.
+    fn news(&self, hints: Hints) -> Hints {
+        let port = self.port();
+        (0..port.slots()).fold(hints, |news, slot| {
+            let moves = if slot == self.slot {
+                Some(self.card.moves)
+            } else {
+                port.store().read(slot).1.map(|entry| entry.moves)
+            };
+            match moves {
+                Some(moves) if port.has_seen_moves(slot, moves) => news,
+                Some(_) | None => news.but(slot),
+            }
+        })
+    }
+
     /// Remembers what the interrupt endpoint said, for this slot here and for the others in their entries.
-    fn note(&mut self, hints: Hints) {
+    pub(super) fn note(&mut self, hints: Hints) {
         self.hints = Hints {
             changed: self.hints.changed | hints.changed,
             emptied: self.hints.emptied | hints.emptied,
+            replaced: self.hints.replaced | hints.replaced,
         };
         // Whoever waits for another slot may not have heard what was collected here.
         self.bell |= self.doubt_others(hints);
@@ -133,6 +160,7 @@ impl<'a> Turn<'a> {
             if let (_, Some(mut entry)) = self.port().store().read(slot) {
                 doubt(&mut entry, hints, slot);
                 self.port().store().write_slot(slot, &entry);
+                self.port().see_moves(slot, entry.moves);
                 any = true;
             }
         }
@@ -194,6 +222,9 @@ impl<'a> Turn<'a> {
         exchange: impl FnOnce(&mut Engine, &dyn usb::Transport, u8) -> crate::ccid::Result<T>,
     ) -> crate::ccid::Result<T> {
         let port = self.port();
+        if !port.leaves_traces() {
+            return self.exchange(exchange);
+        }
         let (result, resynced) = {
             let mut engine = port.engine();
             let result = exchange(&mut engine, port.transport(), self.slot);
@@ -295,6 +326,7 @@ impl Drop for Turn<'_> {
             }
             if self.card_written != Some(self.card) {
                 store.write_slot(self.slot, &self.card);
+                self.port().see_moves(self.slot, self.card.moves);
             }
             if self.card.owner != 0 && self.card.owner == self.link.token() {
                 let (writes, slot, header, card) = (store.writes(), self.slot, self.header, self.card);
@@ -317,7 +349,7 @@ impl Drop for Turn<'_> {
 /// left even if there is one again when the slot is asked.
 fn doubt(card: &mut Slot, hints: Hints, slot: u8) -> bool {
     card.last_poll_ms = 0;
-    let left = hints.has_emptied(slot) && card.state.is_present();
+    let left = hints.say_left(slot, card.state) && card.state.is_present();
     if left {
         card.note_removal();
     }

@@ -97,6 +97,6 @@ impl Watch {
         if !self.port.is_claimed() {
             return Some(Duration::from_millis(HANDOVER_IDLE_MS));
         }
-        (self.failing || !self.port.has_interrupt()).then_some(POLL_INTERVAL)
+        (self.failing || !self.port.reports_changes()).then_some(POLL_INTERVAL)
     }
 }

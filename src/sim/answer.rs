@@ -53,6 +53,9 @@ impl Device {
         let mut bytes = answer.encode();
         self.last_answer = Some(bytes.clone());
         spoil(&mut bytes, faults);
+        if let Some(len) = faults.iter().find_map(Fault::cut) {
+            bytes.truncate(len);
+        }
         if !faults.contains(&Fault::Silence) {
             self.send(at, command, &bytes, faults);
         }
@@ -141,6 +144,8 @@ fn spoil(bytes: &mut [u8], faults: &[Fault]) {
             [*a, *b, *c, *d] = length.to_le_bytes();
         } else if *fault == Fault::WrongSequence {
             *seq = seq.wrapping_add(1);
+        } else if let Fault::OtherSlot(other) = fault {
+            *slot = *other;
         } else if *fault == Fault::WrongSlot {
             *slot = slot.wrapping_add(1);
         }

@@ -18,7 +18,7 @@ use super::fault::Injection;
 use super::options::Spec;
 use super::port::{Event, Port};
 use super::sys::{self, Leaked, Timer};
-use crate::usb::{Backend, Endpoint, Interface, NodeId};
+use crate::usb::{self, Backend, Interface, NodeId};
 
 /// The bus; never freed, because a child after fork must be able to leave it as it is.
 static BUS: Leaked<Bus> = Leaked::none();
@@ -81,28 +81,39 @@ impl Bus {
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn plug(&self, config: Config) -> io::Result<Reader> {
+    /// Plugs in a device with an interface for each of these.
+    fn plug(&self, configs: Vec<Config>) -> io::Result<Vec<Reader>> {
         let node = sys::nameless_file(c"winscard-sim-reader")?;
         let mut list = self.list();
         list.last_address = list.last_address.checked_add(1).unwrap_or(1);
-        let interface = interface(&config, &node, list.last_address)?;
-        let port = Port::new(
-            Device::new(config),
-            interface,
-            node,
-            Arc::clone(&self.file),
-            generation(),
-        );
-        let port = Arc::new(port);
-        list.ports.push(Arc::clone(&port));
+        let is_there = Arc::new(AtomicBool::new(true));
+        let composite = configs.len() > 1;
+        let mut readers = Vec::with_capacity(configs.len());
+        for mut config in configs {
+            config.composite |= composite;
+            let node = node.try_clone()?;
+            let interface = interface(&config, &node, list.last_address)?;
+            let port = Arc::new(Port::new(
+                Device::new(config),
+                interface,
+                node,
+                Arc::clone(&self.file),
+                Arc::clone(&is_there),
+                generation(),
+            ));
+            readers.push(Reader { port });
+        }
+        list.ports.extend(readers.iter().map(|reader| Arc::clone(&reader.port)));
         drop(list);
         sys::touch(&self.file);
-        Ok(Reader { port })
+        Ok(readers)
     }
 
     fn plug_builtin(&self, spec: &Spec) -> io::Result<()> {
         for _ in 0..spec.readers {
-            spec.equip(&self.plug(spec.config.clone())?);
+            for reader in self.plug(spec.device())? {
+                spec.equip(&reader);
+            }
         }
         let _readers: Vec<Arc<Port>> = self.ports();
         Ok(())
@@ -139,25 +150,23 @@ pub(crate) fn generation() -> u64 {
     GENERATION.load(Ordering::Acquire)
 }
 
-/// The reader with this node, if it is on the bus.
-pub(crate) fn find(node: NodeId) -> Option<Arc<Port>> {
+/// The reader with this node and interface number, if it is on the bus.
+pub(crate) fn find(node: NodeId, number: u8) -> Option<Arc<Port>> {
     Bus::wanted()?
         .ports()
         .into_iter()
-        .find(|port| port.interface.node_id == node)
+        .find(|port| (port.interface.node_id, port.interface.number) == (node, number))
 }
 
-/// What enumeration would find about a device just plugged in.
+/// What enumeration finds in the descriptors of a device just plugged in.
 fn interface(config: &Config, node: &File, address: u16) -> io::Result<Interface> {
     let metadata = node.metadata()?;
-    let endpoint = |address, max_packet_len| {
-        Some(Endpoint {
-            address,
-            max_packet_len,
-        })
-    };
-    let interrupt = endpoint(descriptor::INTERRUPT_IN, descriptor::interrupt_packet_len(config));
-    let bulk_len = config.max_packet_len.clamp(8, 512);
+    let bytes = [descriptor::device(config), descriptor::configuration(config)].concat();
+    let found = usb::descriptor::parse(&bytes, None).and_then(|device| {
+        let mut interfaces = device.interfaces.into_iter();
+        interfaces.find(|interface| interface.number == config.interface_number)
+    });
+    let found = found.ok_or(io::ErrorKind::InvalidInput)?;
     Ok(Interface {
         node: PathBuf::from(format!("/proc/self/fd/{}", node.as_raw_fd())),
         node_id: NodeId {
@@ -170,13 +179,13 @@ fn interface(config: &Config, node: &File, address: u16) -> io::Result<Interface
         vendor_id: config.vendor_id,
         product_id: config.product_id,
         device_release: config.device_release,
-        number: config.interface_number,
-        class: config.class,
-        protocol: config.protocol,
-        class_descriptor: descriptor::class_descriptor(config),
-        bulk_out: endpoint(descriptor::BULK_OUT, bulk_len),
-        bulk_in: endpoint(descriptor::BULK_IN, bulk_len),
-        interrupt_in: interrupt.filter(|_| config.interrupt),
+        number: found.number,
+        class: found.class,
+        protocol: found.protocol,
+        class_descriptor: found.class_descriptor.unwrap_or_default(),
+        bulk_out: found.bulk_out,
+        bulk_in: found.bulk_in,
+        interrupt_in: found.interrupt_in,
         composite: config.composite,
         manufacturer: config.manufacturer.clone(),
         product: config.product.clone(),
@@ -192,7 +201,16 @@ fn interface(config: &Config, node: &File, address: u16) -> io::Result<Interface
 /// # Errors
 /// No file descriptor or memory left for its node.
 pub fn plug(config: Config) -> io::Result<Reader> {
-    Bus::get()?.plug(config)
+    let mut readers = Bus::get()?.plug(vec![config])?;
+    readers.pop().ok_or_else(|| io::ErrorKind::NotFound.into())
+}
+
+/// Puts one device with several reader interfaces on the bus; it leaves as a whole. Their numbers are to differ.
+///
+/// # Errors
+/// As [`plug`].
+pub fn plug_device(configs: Vec<Config>) -> io::Result<Vec<Reader>> {
+    Bus::get()?.plug(configs)
 }
 
 /// The readers on the bus, as enumeration finds them, in the order they were plugged in. Costs next to nothing in a
@@ -200,7 +218,14 @@ pub fn plug(config: Config) -> io::Result<Reader> {
 #[must_use]
 pub fn interfaces() -> Vec<Interface> {
     let ports = Bus::wanted().map(Bus::ports).unwrap_or_default();
-    ports.iter().map(|port| port.interface.clone()).collect()
+    let interfaces = ports.iter().map(|port| &port.interface);
+    interfaces.filter(|interface| is_reader(interface)).cloned().collect()
+}
+
+/// Whether enumeration takes it for a reader: class 0xFF is one on listed devices only.
+fn is_reader(interface: &Interface) -> bool {
+    !interface.class_descriptor.is_empty()
+        && usb::descriptor::is_reader_class(interface.class, interface.vendor_id, interface.product_id)
 }
 
 /// Whether simulated readers play a part in this process: one was asked for or plugged in, or the bus is watched.
@@ -258,6 +283,18 @@ pub fn wait_fd() -> Option<RawFd> {
 pub fn forget_after_fork() {
     GENERATION.fetch_add(1, Ordering::AcqRel);
     BUS.forget();
+}
+
+/// Has the machine with this bus sleep for that long, as far as this process can tell: cards lose their power, and the
+/// clock that counts sleep runs on. Readers that power cards on insertion do so on waking, too.
+pub fn suspend(time: Duration) {
+    crate::clock::pretend_sleep(time);
+    for port in Bus::wanted().map(Bus::ports).unwrap_or_default() {
+        if let Some(mut state) = port.lock() {
+            state.device.lose_power();
+            port.finish(state);
+        }
+    }
 }
 
 /// Handle of a simulated reader. Dropping it leaves the reader on the bus.

@@ -98,6 +98,10 @@ pub struct Config {
     pub protocol: u8,
     /// Whether the device is said to have other interfaces.
     pub composite: bool,
+    /// Whether there are no bulk endpoints: a token (ICCD) of version A or B, as `protocol` 1 or 2 says.
+    pub control_only: bool,
+    /// Whether the class descriptor stands after the last endpoint's instead of the interface's.
+    pub class_descriptor_last: bool,
     /// `wMaxPacketSize` of both bulk endpoints, 8 to 512.
     pub max_packet_len: u16,
     /// Whether there is an interrupt endpoint.
@@ -164,6 +168,8 @@ impl Default for Config {
             class: 0x0B,
             protocol: 0,
             composite: false,
+            control_only: false,
+            class_descriptor_last: false,
             max_packet_len: 64,
             interrupt: true,
             slots: 1,

@@ -77,7 +77,7 @@ pub fn device(config: &Config) -> Vec<u8> {
 /// The configuration descriptor with interface, class and endpoint descriptors behind it.
 #[must_use]
 pub fn configuration(config: &Config) -> Vec<u8> {
-    let endpoints = if config.interrupt { 3 } else { 2 };
+    let endpoints = u8::from(config.interrupt) + if config.control_only { 0 } else { 2 };
     let mut body = vec![
         9,
         INTERFACE,
@@ -89,19 +89,44 @@ pub fn configuration(config: &Config) -> Vec<u8> {
         config.protocol,
     ];
     body.push(string_index(config, 4));
-    body.extend(class_descriptor(config));
-    for (address, kind) in [(BULK_OUT, 2), (BULK_IN, 2)] {
-        let [low, high] = config.max_packet_len.to_le_bytes();
-        body.extend([7, ENDPOINT, address, kind, low, high, 0]);
+    if !config.class_descriptor_last {
+        body.extend(class_descriptor(config));
+    }
+    if !config.control_only {
+        for address in [BULK_OUT, BULK_IN] {
+            let [low, high] = config.max_packet_len.clamp(8, 512).to_le_bytes();
+            body.extend([7, ENDPOINT, address, 2, low, high, 0]);
+        }
     }
     if config.interrupt {
         let [low, high] = interrupt_packet_len(config).to_le_bytes();
         body.extend([7, ENDPOINT, INTERRUPT_IN, 3, low, high, 16]);
     }
+    if config.class_descriptor_last {
+        body.extend(class_descriptor(config));
+    }
+    let interfaces = if config.composite {
+        // A keyboard, whose class descriptor has the type of ours.
+        body.extend([
+            9,
+            INTERFACE,
+            config.interface_number.wrapping_add(100),
+            0,
+            0,
+            3,
+            1,
+            1,
+            0,
+        ]);
+        body.extend([9, CLASS, 0x11, 0x01, 0, 1, 0x22, 63, 0]);
+        2
+    } else {
+        1
+    };
     let total = u16::try_from(body.len() + 9).unwrap_or(u16::MAX);
     let mut d = vec![9, CONFIGURATION];
     d.extend(total.to_le_bytes());
-    d.extend([1, 1, 0, 0x80, 50]); // one interface, configuration 1, bus powered, 100 mA
+    d.extend([interfaces, 1, 0, 0x80, 50]); // configuration 1, bus powered, 100 mA
     d.extend(body);
     d
 }

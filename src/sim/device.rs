@@ -13,6 +13,7 @@ use super::config::{Config, Level};
 use super::counters::{Counters, Log, Message};
 use super::descriptor;
 use super::fault::{Fault, Faults, Injection};
+use super::iccd::Token;
 use super::pipe::{Assembler, Queue, Received};
 use super::slot::{HalfAbort, Reply, Slot};
 use super::wire::{Command, error, kind};
@@ -39,12 +40,13 @@ pub struct Device {
     assembler: Assembler,
     pub(super) queue: Queue,
     out_halted: bool,
-    faults: Faults,
+    pub(super) faults: Faults,
     pub(super) log: Log,
     /// Messages for the interrupt endpoint that nothing in the slots explains.
     strays: Vec<Vec<u8>>,
     pub(super) last_answer: Option<Vec<u8>>,
-    gone: bool,
+    pub(super) gone: bool,
+    pub(super) token: Token,
 }
 
 impl Device {
@@ -63,6 +65,7 @@ impl Device {
             strays: Vec::new(),
             last_answer: None,
             gone: false,
+            token: Token::default(),
         }
     }
 
@@ -178,8 +181,13 @@ impl Device {
         self.config.interrupt && (!self.strays.is_empty() || self.slots.iter().any(|slot| slot.changed))
     }
 
-    /// A control request; `None` is STALL. Data to the device is never needed.
+    /// A control request without data to the device; `None` is STALL.
     pub fn control(&mut self, request: ControlRequest, now: Instant) -> Option<Vec<u8>> {
+        self.control_with(request, &[], now)
+    }
+
+    /// A control request with data to the device; only tokens without bulk endpoints need any.
+    pub fn control_with(&mut self, request: ControlRequest, data: &[u8], now: Instant) -> Option<Vec<u8>> {
         let [value_low, value_high] = request.value.to_le_bytes();
         let to_interface = request.index == u16::from(self.config.interface_number);
         match (request.request_type, request.request) {
@@ -194,6 +202,7 @@ impl Device {
                 Some(Vec::new())
             }
             (0x02, 0x01) if request.value == 0 => self.clear_halt(request.index),
+            (0x21 | 0xA1, _) if to_interface && self.config.control_only => self.token_request(request, data, now),
             (0x21, 0x01) if to_interface && self.config.abort => {
                 self.log.counters.control_aborts += 1;
                 self.control_abort(value_low, value_high, now)
@@ -215,6 +224,15 @@ impl Device {
         self.reset_pipes();
         for slot in &mut self.slots {
             let _off: Reply = slot.power_off();
+        }
+    }
+
+    /// The machine was suspended: pipes empty, cards without power, or with new power where that comes by itself.
+    pub fn lose_power(&mut self) {
+        self.reset_pipes();
+        self.token = Token::default();
+        for slot in &mut self.slots {
+            slot.lose_power(&self.config);
         }
     }
 
@@ -289,13 +307,7 @@ impl Device {
                 let _pulled: Option<Box<dyn Card>> = slot.remove();
             }
         }
-        let forced = faults.iter().find_map(|fault| {
-            if let Fault::Fail(error) = fault {
-                Some(*error)
-            } else {
-                None
-            }
-        });
+        let forced = faults.iter().find_map(Fault::forced_error);
         let reply = match forced {
             Some(error) => Some(Reply::failed(error)),
             None if !good_len => Some(Reply::failed(error::BAD_LENGTH)),
@@ -325,13 +337,7 @@ impl Device {
         let config = &self.config;
         Some(match command.kind {
             kind::ICC_POWER_ON => {
-                let refused = faults.iter().find_map(|f| {
-                    if let Fault::PowerOnFails(s) = f {
-                        Some(s.as_slice())
-                    } else {
-                        None
-                    }
-                });
+                let refused = faults.iter().find_map(Fault::refused_voltages);
                 if slot.is_active() {
                     self.log.counters.warm_resets += 1;
                 } else {

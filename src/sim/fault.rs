@@ -9,6 +9,8 @@ pub enum Fault {
     WrongSequence,
     /// The answer carries the slot number plus one.
     WrongSlot,
+    /// The answer carries this slot number, which the reader may not have.
+    OtherSlot(u8),
     /// The answer carries this message type.
     WrongType(u8),
     /// The answer to the previous command is sent once more before the right one, as after a timeout.
@@ -38,6 +40,8 @@ pub enum Fault {
     StallOut,
     /// `dwLength` of the answer is off by this much.
     WrongLength(i32),
+    /// The answer ends after this many bytes (of the message; with a token, of what each request reads).
+    CutAnswer(usize),
     /// The command is carried out but not answered.
     Silence,
     /// The command is taken and forgotten.
@@ -171,6 +175,44 @@ impl Faults {
 }
 
 impl Fault {
+    /// The `bError` a command is to fail with.
+    pub(super) fn forced_error(&self) -> Option<u8> {
+        if let Self::Fail(error) = self {
+            Some(*error)
+        } else {
+            None
+        }
+    }
+
+    /// Where the answer is to end.
+    pub(super) fn cut(&self) -> Option<usize> {
+        if let Self::CutAnswer(len) = self {
+            Some(*len)
+        } else {
+            None
+        }
+    }
+
+    /// The `bPowerSelect` values that are to fail.
+    pub(super) fn refused_voltages(&self) -> Option<&[u8]> {
+        if let Self::PowerOnFails(selects) = self {
+            Some(selects)
+        } else {
+            None
+        }
+    }
+
+    /// How much longer the answer takes.
+    pub(super) fn extra_time(&self) -> Duration {
+        if let Self::TimeExtension { count, every, .. } = self {
+            *every * u32::from(*count)
+        } else if let Self::Delay(delay) = self {
+            *delay
+        } else {
+            Duration::ZERO
+        }
+    }
+
     fn flatten(&self) -> Vec<Self> {
         if let Self::Several(faults) = self {
             return faults.iter().flat_map(Self::flatten).collect();

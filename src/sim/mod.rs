@@ -15,6 +15,7 @@ pub mod counters;
 pub mod descriptor;
 pub mod device;
 pub mod fault;
+mod fault_text;
 pub mod wire;
 
 mod answer;
@@ -22,6 +23,7 @@ mod apdu;
 mod bus;
 mod character;
 mod exchange;
+mod iccd;
 mod options;
 mod pipe;
 mod port;
@@ -35,7 +37,9 @@ mod t1;
 mod tests;
 
 pub use builtin::BuiltinCard;
-pub use bus::{Reader, builtin_from_env, bus_path, enabled, forget_after_fork, interfaces, plug, wait_fd};
+pub use bus::{
+    Reader, builtin_from_env, bus_path, enabled, forget_after_fork, interfaces, plug, plug_device, suspend, wait_fd,
+};
 pub use card::{Card, Protocols, Reset};
 pub use config::{Config, Level, PinEntry};
 pub use counters::Counters;

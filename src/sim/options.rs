@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::builtin::BuiltinCard;
 use super::bus::Reader;
 use super::card::Protocols;
-use super::config::{Config, Level, PinEntry};
+use super::config::{Config, Level, PinEntry, feature};
+use super::fault::Injection;
 
 /// Which card the built-in readers have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ enum CardChoice {
 pub(super) struct Spec {
     pub(super) readers: u8,
     pub(super) config: Config,
+    interfaces: u8,
+    faults: Vec<Injection>,
     card: CardChoice,
     insert_after: Option<Duration>,
     remove_after: Option<Duration>,
@@ -40,6 +43,8 @@ impl Spec {
         let mut spec = Self {
             readers: 1,
             config: Config::default(),
+            interfaces: 1,
+            faults: Vec::new(),
             card: CardChoice::Speaking(Protocols::Both),
             insert_after: None,
             remove_after: None,
@@ -69,6 +74,18 @@ impl Spec {
             "insert-after" => self.insert_after = Some(time(value)?),
             "remove-after" => self.remove_after = Some(time(value)?),
             "unplug-after" => self.unplug_after = Some(time(value)?),
+            "iccd" => iccd(config, value)?,
+            "interfaces" => self.interfaces = number(value, 1, 8)?,
+            "composite" => config.composite = yes(value)?,
+            "class" => config.class = number(value, 0, 0xFF)?,
+            "release" => config.device_release = number(value, 0, 0xFFFF)?,
+            "ifsd" => config.max_ifsd = number(value, 0, u64::from(u32::MAX))?,
+            "clock" => config.default_clock_khz = number(value, 0, u64::from(u32::MAX))?,
+            "abort" => config.abort = yes(value)?,
+            "time-extension" => {
+                config.time_extension_every = if value == "no" { None } else { Some(time(value)?) };
+            }
+            "fault" => self.faults.push(Injection::parse(value)?),
             "interrupt" => config.interrupt = yes(value)?,
             "packet" => config.max_packet_len = number(value, 8, 512)?,
             "max-message" => config.max_message_len = number(value, 11, 1 << 20)?,
@@ -89,6 +106,15 @@ impl Spec {
         Some(())
     }
 
+    /// The interfaces of one device.
+    pub(super) fn device(&self) -> Vec<Config> {
+        let numbered = |number| Config {
+            interface_number: number,
+            ..self.config.clone()
+        };
+        (0..self.interfaces).map(numbered).collect()
+    }
+
     /// Gives a reader just plugged in its card and its future.
     pub(super) fn equip(&self, reader: &Reader) {
         let card = match self.card {
@@ -103,6 +129,9 @@ impl Spec {
             (None, Some(after)) => reader.insert_after(after, 0, BuiltinCard::default()),
             (None, None) => {}
         }
+        for fault in &self.faults {
+            reader.inject(fault.clone());
+        }
         if let Some(after) = self.remove_after {
             reader.remove_after(after, 0);
         }
@@ -113,7 +142,7 @@ impl Spec {
 }
 
 /// A decimal or 0x… number within limits.
-fn number<T: TryFrom<u64>>(text: &str, least: u64, most: u64) -> Option<T> {
+pub(super) fn number<T: TryFrom<u64>>(text: &str, least: u64, most: u64) -> Option<T> {
     let value = match text.strip_prefix("0x") {
         Some(hex) => u64::from_str_radix(hex, 16).ok()?,
         None => text.parse().ok()?,
@@ -126,7 +155,7 @@ fn number<T: TryFrom<u64>>(text: &str, least: u64, most: u64) -> Option<T> {
 }
 
 /// `500ms`, `2s`, or a number of milliseconds; at most a day.
-fn time(text: &str) -> Option<Duration> {
+pub(super) fn time(text: &str) -> Option<Duration> {
     const DAY_MS: u64 = 86_400_000;
     let (digits, unit) = match text.strip_suffix("ms") {
         Some(digits) => (digits, 1),
@@ -141,6 +170,20 @@ fn yes(text: &str) -> Option<bool> {
         "no" | "0" | "off" => Some(false),
         _ => None,
     }
+}
+
+/// A token without bulk endpoints, as those in the field describe themselves.
+fn iccd(config: &mut Config, version: &str) -> Option<()> {
+    (config.protocol, config.level, config.protocols) = match version {
+        "a" => (1, Level::Character, 1),
+        "b" => (2, Level::ShortApdu, 2),
+        _ => return None,
+    };
+    config.control_only = true;
+    config.interrupt = false;
+    config.voltage_support = 1;
+    config.features = feature::AUTO_NEGOTIATION | 0x0800;
+    Some(())
 }
 
 fn level(text: &str) -> Option<Level> {
@@ -174,12 +217,21 @@ mod tests {
         let spec = Spec::parse(
             "builtin:readers=2,slots=3,busy=2,level=tpdu,card=t1,insert-after=500ms,remove-after=2s,unplug-after=7,\
              interrupt=no,packet=16,max-message=1034,protocols=1,voltages=0x2,features=0x4ba,vid=0x08e6,pid=0x3437,\
-             pin=1234,latency=3ms",
+             pin=1234,latency=3ms,interfaces=2,composite=yes,class=0xff,release=0x200,ifsd=32,clock=3580,abort=no,\
+             time-extension=no,fault=lost@xfr*2,fault=fail/0xFE@power-on",
         )
         .unwrap();
         let c = &spec.config;
         assert_eq!((spec.readers, c.slots, c.busy_slots, c.level), (2, 3, 2, Level::Tpdu));
         assert_eq!(spec.card, CardChoice::Speaking(Protocols::T1));
+        assert_eq!(
+            (spec.interfaces, c.composite, c.class, c.device_release),
+            (2, true, 0xFF, 0x0200)
+        );
+        assert_eq!((c.max_ifsd, c.default_clock_khz, c.abort), (32, 3580, false));
+        assert_eq!((c.time_extension_every, spec.faults.len()), (None, 2));
+        let numbers: Vec<u8> = spec.device().iter().map(|c| c.interface_number).collect();
+        assert_eq!(numbers, [0, 1]);
         assert_eq!(spec.insert_after, Some(Duration::from_millis(500)));
         assert_eq!(spec.remove_after, Some(Duration::from_secs(2)));
         assert_eq!(spec.unplug_after, Some(Duration::from_millis(7)));
@@ -190,6 +242,17 @@ mod tests {
             (&c.pin_entry, c.latency),
             (&PinEntry::Digits("1234".into()), Duration::from_millis(3))
         );
+    }
+
+    #[test]
+    fn tokens_of_both_versions_can_be_had() {
+        for (version, protocol, level) in [("a", 1, Level::Character), ("b", 2, Level::ShortApdu)] {
+            let spec = Spec::parse(&format!("builtin:iccd={version}")).unwrap();
+            let c = &spec.config;
+            assert!(c.control_only && !c.interrupt);
+            assert_eq!((c.protocol, c.level, c.protocols), (protocol, level, protocol.into()));
+        }
+        assert!(!Spec::parse("builtin:iccd=c").unwrap().config.control_only);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! going to happen to it.
 
 use std::fs::File;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -66,6 +67,8 @@ pub(crate) struct Port {
     node: File,
     /// Touched when the reader leaves.
     bus_file: Arc<File>,
+    /// Whether the device with this and perhaps other interfaces is on the bus.
+    is_there: Arc<AtomicBool>,
     generation: u64,
     state: Mutex<State>,
     changed: Condvar,
@@ -87,7 +90,14 @@ pub(crate) fn failure(kind: ErrorKind, what: &'static str) -> Error {
 }
 
 impl Port {
-    pub(super) fn new(device: Device, interface: Interface, node: File, bus_file: Arc<File>, generation: u64) -> Self {
+    pub(super) fn new(
+        device: Device,
+        interface: Interface,
+        node: File,
+        bus_file: Arc<File>,
+        is_there: Arc<AtomicBool>,
+        generation: u64,
+    ) -> Self {
         let state = State {
             device,
             connected: true,
@@ -99,6 +109,7 @@ impl Port {
             interface,
             node,
             bus_file,
+            is_there,
             generation,
             state: Mutex::new(state),
             changed: Condvar::new(),
@@ -173,6 +184,7 @@ impl Port {
 
     fn disconnect(&self, state: &mut State) {
         if std::mem::replace(&mut state.connected, false) {
+            self.is_there.store(false, Ordering::Release);
             state.plan.clear();
             sys::touch(&self.node);
             sys::touch(&self.bus_file);
@@ -190,7 +202,7 @@ impl Port {
             }
             self.changed.notify_all();
         }
-        if state.device.is_gone() {
+        if state.device.is_gone() || !self.is_there.load(Ordering::Acquire) {
             self.disconnect(state);
         }
         state.complete_interrupt();

@@ -134,6 +134,15 @@ impl Slot {
         old
     }
 
+    /// Power was gone for a while.
+    pub(super) fn lose_power(&mut self, config: &Config) {
+        self.active = false;
+        self.forget_exchange();
+        if config.has(feature::AUTO_ACTIVATION) {
+            let _activated: Reply = self.activate(config, config.voltage_support, Reset::Cold);
+        }
+    }
+
     pub(super) fn remove(&mut self) -> Option<Box<dyn Card>> {
         let card = self.card.take();
         self.changed |= card.is_some();

@@ -73,6 +73,17 @@ impl Command {
         })
     }
 
+    /// The message it came as.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let len = u32::try_from(self.data.len()).unwrap_or(u32::MAX);
+        let mut message = vec![self.kind];
+        message.extend(len.to_le_bytes());
+        message.extend([self.slot, self.seq]);
+        message.extend(self.specific);
+        message.extend(&self.data);
+        message
+    }
+
     /// `wLevelParameter` of XfrBlock and Secure.
     pub(super) fn level_parameter(&self) -> u16 {
         let [_, low, high] = self.specific;

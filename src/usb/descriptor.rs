@@ -243,12 +243,17 @@ impl InterfaceDescriptor {
     /// Whether this may be a reader: the smart card class, or a listed device of class 0xFF, with a class descriptor.
     #[must_use]
     pub fn is_reader(&self, vendor_id: u16, product_id: u16) -> bool {
-        self.class_descriptor.is_some()
-            && match self.class {
-                CLASS_SMART_CARD => true,
-                CLASS_VENDOR => crate::ccid::class_ff::is_reader(vendor_id, product_id),
-                _ => false,
-            }
+        self.class_descriptor.is_some() && is_reader_class(self.class, vendor_id, product_id)
+    }
+}
+
+/// Whether an interface of this class is a reader's, on this device.
+#[must_use]
+pub fn is_reader_class(class: u8, vendor_id: u16, product_id: u16) -> bool {
+    match class {
+        CLASS_SMART_CARD => true,
+        CLASS_VENDOR => crate::ccid::class_ff::is_reader(vendor_id, product_id),
+        _ => false,
     }
 }
 

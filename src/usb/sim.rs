@@ -17,7 +17,7 @@ use crate::sim::{self, Port, Timer, failure};
 pub fn open(interface: &Interface) -> Result<Arc<dyn Transport>> {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let gone = failure(ErrorKind::Disconnected, "open");
-    let port = sim::find(interface.node_id).ok_or(gone)?;
+    let port = sim::find(interface.node_id, interface.number).ok_or(gone)?;
     let timer = Arc::new(Timer::new().map_err(|_| failure(ErrorKind::NoMemory, "open"))?);
     let id = NEXT.fetch_add(1, Ordering::Relaxed);
     let mut state = port.lock().ok_or(gone)?;
@@ -57,9 +57,9 @@ fn deadline(timeout: Duration) -> Instant {
 }
 
 impl SimTransport {
-    fn control(&self, request: ControlRequest, what: &'static str) -> Result<Vec<u8>> {
+    fn control(&self, request: ControlRequest, data: &[u8], what: &'static str) -> Result<Vec<u8>> {
         let mut state = self.port.lock_for(self.id, what)?;
-        let answer = state.device.control(request, Instant::now());
+        let answer = state.device.control_with(request, data, Instant::now());
         self.port.finish(state);
         answer.ok_or(failure(ErrorKind::Stall, what))
     }
@@ -173,11 +173,11 @@ impl Transport for SimTransport {
     }
 
     fn control_out(&self, request: ControlRequest, data: &[u8], _: Duration) -> Result<usize> {
-        self.control(request, "control out").map(|_| data.len())
+        self.control(request, data, "control out").map(|_| data.len())
     }
 
     fn control_in(&self, request: ControlRequest, buffer: &mut [u8], _: Duration) -> Result<usize> {
-        let answer = self.control(request, "control in")?;
+        let answer = self.control(request, &[], "control in")?;
         Ok(buffer.iter_mut().zip(&answer).map(|(to, from)| *to = *from).count())
     }
 
@@ -188,7 +188,7 @@ impl Transport for SimTransport {
             value: 0,
             index: u16::from(endpoint),
         };
-        self.control(request, "clear halt").map(drop)
+        self.control(request, &[], "clear halt").map(drop)
     }
 
     fn set_interface(&self) -> Result<()> {
@@ -199,7 +199,7 @@ impl Transport for SimTransport {
             value: 0,
             index: number,
         };
-        self.control(request, "set interface").map(drop)
+        self.control(request, &[], "set interface").map(drop)
     }
 
     fn reset_device(&self) -> Result<()> {

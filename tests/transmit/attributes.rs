@@ -35,6 +35,7 @@ fn values() {
         (SCARD_ATTR_ICC_PRESENCE, vec![2]),
         (SCARD_ATTR_VENDOR_IFD_VERSION, 0x0100_0000_u32.to_ne_bytes().into()),
         (SCARD_ATTR_VENDOR_NAME, with_nul("winscard")),
+        (SCARD_ATTR_VENDOR_IFD_TYPE, with_nul("Software Reader")),
         (SCARD_ATTR_VENDOR_IFD_SERIAL_NO, with_nul(&serial)),
         (SCARD_ATTR_MAXINPUT, 261_u32.to_ne_bytes().into()),
         (SCARD_ATTR_CHANNEL_ID, channel.to_ne_bytes().into()),
@@ -78,7 +79,7 @@ fn unknown_attributes_are_unsupported() {
         0x0FB4,
         SCARD_ATTR_DEVICE_FRIENDLY_NAME_W,
         SCARD_ATTR_DEVICE_SYSTEM_NAME_W,
-        SCARD_ATTR_VENDOR_IFD_TYPE,
+        SCARD_ATTR_ESC_RESET,
         0xFFFF_FFFF,
     ];
     for id in unknown {

@@ -5,6 +5,7 @@
 mod chaining;
 mod commands;
 mod descriptor;
+mod iccd;
 mod noise;
 mod power;
 mod rates;

@@ -1,7 +1,7 @@
 //! Choosing a protocol and parameters for a card just powered up, and having card and reader agree to them.
 
 use super::link_data::DEFAULT_TIMEOUT;
-use super::{LinkData, T0, T1, Wanted, does_protocols};
+use super::{LinkData, T0, T1, Wanted};
 use crate::ccid::{self, Parameters, SlotError};
 use crate::error::{Error, Result};
 use crate::iso7816::params::{self, DEFAULT_FI_DI};
@@ -18,7 +18,7 @@ struct Duties {
     none: bool,
     /// The reader does the PPS that SetParameters implies (dwFeatures 0x80).
     no_pps: bool,
-    /// The host's own PPS reaches the card: it would be an APDU elsewhere.
+    /// The host's own PPS reaches the card.
     pps: bool,
     /// A refusal of the parameters is survived by two resets.
     optional_parameters: bool,
@@ -121,12 +121,12 @@ impl Turn<'_> {
 
     fn duties(&self) -> Duties {
         let engine = self.port().engine();
-        let (descriptor, speed) = (engine.descriptor(), engine.quirks().speed);
+        let descriptor = engine.descriptor();
         Duties {
             none: descriptor.auto_negotiation(),
             no_pps: descriptor.auto_pps(),
-            pps: does_protocols(engine.level()) && !speed.no_pps,
-            optional_parameters: speed.optional_parameters,
+            pps: engine.takes_pps(),
+            optional_parameters: engine.quirks().speed.optional_parameters,
         }
     }
 
