@@ -20,7 +20,8 @@ use std::time::{Duration, Instant};
 
 use super::record::{HEADER_LEN, Header, MAX_SLOTS, SLOT_LEN, Slot};
 use crate::fork::Tracked;
-use crate::usb::{Backend, Interface, NodeId};
+use crate::sim::client;
+use crate::usb::{Backend, Interface, NodeId, sysfs};
 
 /// Installed by tmpfiles.d; used where it exists.
 const PREFERRED: &str = "/run/winscard";
@@ -81,13 +82,41 @@ impl Key {
     }
 }
 
-/// The directory of the records.
-pub(crate) fn directory() -> PathBuf {
-    let preferred = Path::new(PREFERRED);
-    if preferred.is_dir() {
-        preferred.to_owned()
-    } else {
-        PathBuf::from(FALLBACK)
+/// Where the records of a bus are, and the nodes they belong to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Directory of the records.
+    pub(crate) records: PathBuf,
+    /// Directory of the nodes, laid out as `BBB/DDD`.
+    pub(crate) nodes: PathBuf,
+}
+
+impl Place {
+    /// The kernel's bus.
+    pub(crate) fn usb() -> Self {
+        let preferred = Path::new(PREFERRED);
+        let records = if preferred.is_dir() { PREFERRED } else { FALLBACK };
+        Self {
+            records: PathBuf::from(records),
+            nodes: PathBuf::from(sysfs::DEV_NODES),
+        }
+    }
+
+    /// The bus of a software reader's server.
+    pub(crate) fn server(socket: &Path) -> Self {
+        Self {
+            records: client::records(socket),
+            nodes: client::nodes(socket),
+        }
+    }
+
+    /// Where the record of an interface is; `None` if it has none that others see.
+    fn of(interface: &Interface) -> Option<Self> {
+        match &interface.backend {
+            Backend::Usbfs => Some(Self::usb()),
+            Backend::Server(socket) => Some(Self::server(socket)),
+            Backend::Sim => None,
+        }
     }
 }
 
@@ -105,7 +134,8 @@ fn recorded(directory: &Path) -> Vec<(Key, u8)> {
 
 /// Gives each interface its index, the same in every process: the one its record has, else the lowest that no present
 /// interface has. Creates missing records and removes those of devices that are gone.
-pub(crate) fn assign_indices(directory: &Path, interfaces: &[Interface]) -> Vec<u8> {
+pub(crate) fn assign_indices(place: &Place, interfaces: &[Interface]) -> Vec<u8> {
+    let directory = &place.records;
     let keys: Vec<Key> = interfaces.iter().map(Key::of).collect();
     let known = |records: &[(Key, u8)], key: &Key| records.iter().find(|(k, _)| k == key).map(|(_, index)| *index);
     let records = recorded(directory);
@@ -115,7 +145,10 @@ pub(crate) fn assign_indices(directory: &Path, interfaces: &[Interface]) -> Vec<
     }
     let _guard = DirectoryLock::take(directory);
     let records = recorded(directory);
-    for (key, index) in records.iter().filter(|(key, _)| !keys.contains(key) && is_gone(key)) {
+    for (key, index) in records
+        .iter()
+        .filter(|(key, _)| !keys.contains(key) && is_gone(&place.nodes, key))
+    {
         // Not ours to remove, perhaps; whoever made it will.
         let _not_ours = fs::remove_file(directory.join(key.file_name(*index)));
     }
@@ -140,8 +173,8 @@ pub(crate) fn assign_indices(directory: &Path, interfaces: &[Interface]) -> Vec<
 }
 
 /// Whether the device node a record belongs to no longer exists.
-fn is_gone(key: &Key) -> bool {
-    let node = format!("/dev/bus/usb/{:03}/{:03}", key.bus, key.address);
+fn is_gone(nodes: &Path, key: &Key) -> bool {
+    let node = nodes.join(format!("{:03}/{:03}", key.bus, key.address));
     match fs::symlink_metadata(node) {
         Ok(meta) => (meta.dev(), meta.ino()) != (key.node.dev, key.node.ino),
         Err(error) => error.kind() == io::ErrorKind::NotFound,
@@ -260,10 +293,10 @@ impl Store {
     /// The system's error; `PermissionDenied` also for a file that somebody made who may not use the reader.
     pub(crate) fn open(interface: &Interface, index: u8, slots: u8) -> io::Result<Self> {
         let slots = slots.min(MAX_SLOTS);
-        if interface.backend == Backend::Sim {
+        let Some(place) = Place::of(interface) else {
             return Self::in_memory(slots);
-        }
-        let path = directory().join(Key::of(interface).file_name(index));
+        };
+        let path = place.records.join(Key::of(interface).file_name(index));
         let file = OpenOptions::new()
             .read(true)
             .write(true)

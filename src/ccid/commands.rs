@@ -25,7 +25,11 @@ impl Engine {
         for wait in [self.timeouts.command, retry, retry] {
             match self.exchange_once(transport, 0, Command::GetSlotStatus, &[], wait * factor) {
                 Ok(answer) => {
-                    self.met_foreign_command |= answer.header.slot_error() == Some(SlotError::SlotBusy);
+                    if answer.header.slot_error() == Some(SlotError::SlotBusy) {
+                        // With a command whose sender is no more.
+                        self.met_foreign_command = true;
+                        break;
+                    }
                     return Ok(());
                 }
                 Err(error) if error.needs_resync() => log::debug!("no first contact yet: {error}"),

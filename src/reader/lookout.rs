@@ -1,6 +1,6 @@
 //! Knowing at the cost of one system call that nothing was plugged since the bus was last looked at.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::arbiter::wait::Ear;
 use crate::usb::sysfs::{self, SnapshotKey};
@@ -11,20 +11,21 @@ pub(super) enum Lookout {
     /// Hears nodes come, go and change their permissions.
     Listening(Ear),
     /// No inotify to be had: the state of the directories, which does not show permissions.
-    Comparing(SnapshotKey),
+    Comparing(PathBuf, SnapshotKey),
 }
 
 impl Lookout {
-    pub(super) fn post() -> Self {
+    /// Listens at the places where something is heard when a node in `nodes` comes or goes.
+    pub(super) fn post(places: &[PathBuf], nodes: &Path) -> Self {
         let listening = Ear::new().and_then(|ear| {
-            sysfs::watch_paths().iter().try_for_each(|path| ear.add_bus(path))?;
+            places.iter().try_for_each(|path| ear.add_bus(path))?;
             Ok(ear)
         });
         match listening {
             Ok(ear) => Self::Listening(ear),
             Err(error) => {
                 log::debug!("not listening to the bus: {error}");
-                Self::Comparing(sysfs::snapshot_key(Path::new(sysfs::DEV_NODES)))
+                Self::Comparing(nodes.to_owned(), sysfs::snapshot_key(nodes))
             }
         }
     }
@@ -33,7 +34,7 @@ impl Lookout {
     pub(super) fn is_quiet(&self) -> bool {
         match self {
             Self::Listening(ear) => !ear.listen().any(),
-            Self::Comparing(key) => key.is_current(Path::new(sysfs::DEV_NODES)),
+            Self::Comparing(nodes, key) => key.is_current(nodes),
         }
     }
 

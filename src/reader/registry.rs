@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::os::fd::RawFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -10,10 +10,11 @@ use parking_lot::Mutex;
 use super::lookout::Lookout;
 use super::name;
 use crate::arbiter::record::MAX_SLOTS;
-use crate::arbiter::store::{self, Key};
+use crate::arbiter::store::{self, Key, Place};
 use crate::ccid::Descriptor;
 use crate::fork::PerProcess;
-use crate::usb::{Backend, Interface, sysfs};
+use crate::sim::client;
+use crate::usb::{Interface, sysfs};
 use crate::{env, sim};
 
 /// One slot of one interface, under the name that callers know it by.
@@ -73,12 +74,13 @@ pub(crate) fn forget_after_fork() {
 /// The readers now. Cheap while nothing was plugged.
 pub(crate) fn readers() -> Arc<Snapshot> {
     let mut registry = REGISTRY.get().lock();
-    if is_simulated() {
-        registry.scan(sim::interfaces());
+    if server().is_none() && is_simulated() {
+        registry.scan_builtin();
         return Arc::clone(&registry.current);
     }
     if !registry.seen.as_ref().is_some_and(Lookout::is_quiet) {
-        registry.scan_bus();
+        let place = server().map_or_else(Place::usb, Place::server);
+        registry.scan_bus(&place);
     }
     Arc::clone(&registry.current)
 }
@@ -91,7 +93,9 @@ pub(crate) fn rescan() -> Arc<Snapshot> {
 
 /// What to watch for readers that come and go.
 pub(crate) fn bus_paths() -> Vec<PathBuf> {
-    if is_simulated() {
+    if let Some(socket) = server() {
+        client::watch_paths(socket)
+    } else if is_simulated() {
         sim::bus_path().into_iter().collect()
     } else {
         sysfs::watch_paths()
@@ -105,24 +109,50 @@ pub(crate) fn is_settling() -> bool {
 
 /// What else to wait for: events that the software reader has planned.
 pub(crate) fn bus_fd() -> Option<RawFd> {
-    if is_simulated() { sim::wait_fd() } else { None }
+    if server().is_none() && is_simulated() {
+        sim::wait_fd()
+    } else {
+        None
+    }
 }
 
-/// Whether the software reader stands in for the bus.
+/// Whether the software reader in this process stands in for the bus.
 fn is_simulated() -> bool {
-    static CHOSEN: PerProcess<()> = PerProcess::new(|| {
-        if let Some(value) = env::var("WINSCARD_SIM") {
-            sim::builtin_from_env(&value);
-        }
-    });
-    CHOSEN.get();
+    server();
     sim::enabled()
 }
 
+/// The socket of the software reader that stands in for the bus, if that is a process of its own. Reads `WINSCARD_SIM`
+/// on first use.
+fn server() -> Option<&'static Path> {
+    static CHOSEN: PerProcess<Option<PathBuf>> = PerProcess::new(|| {
+        let value = env::var_os("WINSCARD_SIM")?;
+        let path = Path::new(&value);
+        if path.is_absolute() {
+            return Some(path.to_owned());
+        }
+        sim::builtin_from_env(value.to_str()?);
+        None
+    });
+    CHOSEN.get().as_deref()
+}
+
+/// What is on the bus of a software reader's server.
+fn scan_server(socket: &Path) -> sysfs::Scan {
+    let interfaces = client::interfaces(socket).unwrap_or_else(|error| {
+        log::warn!("software reader at {}: {error}", socket.display());
+        Vec::new()
+    });
+    sysfs::Scan {
+        interfaces,
+        settling: false,
+    }
+}
+
 impl Registry {
-    fn scan_bus(&mut self) {
-        let lookout = Lookout::post();
-        let found = sysfs::scan();
+    fn scan_bus(&mut self, place: &Place) {
+        let lookout = Lookout::post(&bus_paths(), &place.nodes);
+        let found = server().map_or_else(sysfs::scan, scan_server);
         let (usable, refused): (Vec<_>, Vec<_>) = found.interfaces.into_iter().partition(|i| store::may_use(&i.node));
         for interface in &refused {
             log::warn!(
@@ -131,17 +161,23 @@ impl Registry {
                 interface.node.display()
             );
         }
-        self.scan(usable);
+        let indices = store::assign_indices(place, &usable);
+        self.scan(usable, &indices);
         self.settling = found.settling;
         let lasting = !found.settling && (refused.is_empty() || lookout.sees_permissions());
         self.seen = lasting.then_some(lookout);
     }
 
-    fn scan(&mut self, interfaces: Vec<Interface>) {
-        let indices = self.indices(&interfaces);
+    fn scan_builtin(&mut self) {
+        let interfaces = sim::interfaces();
+        let indices = self.simulated_indices(&interfaces);
+        self.scan(interfaces, &indices);
+    }
+
+    fn scan(&mut self, interfaces: Vec<Interface>, indices: &[u8]) {
         let mut readers = Vec::new();
         let mut keys = Vec::new();
-        for (interface, index) in interfaces.into_iter().zip(indices) {
+        for (interface, &index) in interfaces.into_iter().zip(indices) {
             keys.push((Key::of(&interface), index));
             let interface = Arc::new(interface);
             match Descriptor::parse(&interface.class_descriptor) {
@@ -163,10 +199,8 @@ impl Registry {
         self.current = Arc::new(Snapshot { readers, changes, keys });
     }
 
-    fn indices(&mut self, interfaces: &[Interface]) -> Vec<u8> {
-        if interfaces.iter().all(|interface| interface.backend == Backend::Usbfs) {
-            return store::assign_indices(&store::directory(), interfaces);
-        }
+    /// Indices of readers that no other process sees.
+    fn simulated_indices(&mut self, interfaces: &[Interface]) -> Vec<u8> {
         let keys: Vec<Key> = interfaces.iter().map(Key::of).collect();
         self.simulated.retain(|key, _| keys.contains(key));
         for key in &keys {

@@ -53,13 +53,15 @@ impl Turn<'_> {
         !self.port().is_claimed()
     }
 
-    /// Whether a peer has the interface and has used it a moment ago. Whoever only watches leaves it to him for now.
+    /// Whether a living peer has the interface and has used it a moment ago. Whoever only watches leaves it to him for
+    /// now; a dead one tells nobody what happens.
     pub(crate) fn is_busy_elsewhere(&self) -> bool {
         !self.port().is_claimed()
             && self.header.claim_peer != 0
             && Moment::now().millis().saturating_sub(self.header.last_use_ms) < HANDOVER_IDLE_MS
             && self.card_written.is_some()
             && self.is_known()
+            && matches!(self.link.locks().probe(Byte::Peer(self.header.claim_peer)), Ok(Some(_)))
     }
 
     /// Whether somebody else watches the interrupt endpoint.

@@ -243,6 +243,11 @@ impl<'a> Turn<'a> {
     fn mark(&mut self, busy: u8) {
         self.header.busy = busy;
         self.header.last_use_ms = Moment::now().millis();
+        self.save_header();
+    }
+
+    /// Writes the header now.
+    pub(super) fn save_header(&mut self) {
         self.port().store().write_header(&self.header);
         self.header_written = self.header;
     }

@@ -192,7 +192,8 @@ impl Device {
         let to_interface = request.index == u16::from(self.config.interface_number);
         match (request.request_type, request.request) {
             (0x80, 0x06) => descriptor::get(&self.config, value_high, value_low),
-            (0x80..=0x82, 0x00) => Some(vec![0, 0]),
+            (0x80..=0x81, 0x00) => Some(vec![0, 0]),
+            (0x82, 0x00) => Some(vec![u8::from(self.is_halted(request.index)), 0]),
             (0x80, 0x08) => Some(vec![1]),
             (0x00, 0x09) => Some(Vec::new()),
             (0x81, 0x0A) if to_interface => Some(vec![0]),
@@ -243,6 +244,15 @@ impl Device {
         for slot in &mut self.slots {
             slot.half_abort = None;
             slot.forget_exchange();
+        }
+    }
+
+    /// Bit 0 of an endpoint's status (USB 2.0 §9.4.5).
+    fn is_halted(&self, endpoint: u16) -> bool {
+        match u8::try_from(endpoint) {
+            Ok(descriptor::BULK_OUT) => self.out_halted,
+            Ok(descriptor::BULK_IN) => self.queue.is_halted(),
+            _ => false,
         }
     }
 

@@ -4,6 +4,9 @@
 //! opened like hardware, through [`crate::usb`]. Tests let it [misbehave](fault::Fault) and look at what
 //! [arrived](counters::Counters). `WINSCARD_SIM=builtin` puts one there for the first run on a machine without a reader.
 //!
+//! The same readers in a process of their own, for any number of clients: [`server`], `WINSCARD_SIM=/path/of/socket`, and
+//! [`remote`] to control it; or for a kernel, over USB/IP.
+//!
 //! Nothing runs in the background. What is planned for a time ([`Reader::unplug_after`] and its like) happens when that
 //! time is over and the next call looks; a waiting process is woken by timers, see [`wait_fd`] and
 //! [`Transport::interrupt_wait`](crate::usb::Transport::interrupt_wait).
@@ -16,6 +19,8 @@ pub mod descriptor;
 pub mod device;
 pub mod fault;
 mod fault_text;
+pub mod remote;
+pub mod server;
 pub mod wire;
 
 mod answer;
@@ -32,6 +37,12 @@ mod slot;
 mod sys;
 mod t0;
 mod t1;
+mod transfer;
+mod usbip;
+
+pub(crate) mod client;
+pub(crate) mod protocol;
+pub(crate) mod socket;
 
 #[cfg(test)]
 mod tests;

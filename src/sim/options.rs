@@ -29,6 +29,31 @@ pub(super) struct Spec {
     unplug_after: Option<Duration>,
 }
 
+impl CardChoice {
+    fn make(self) -> Option<BuiltinCard> {
+        match self {
+            Self::None => None,
+            Self::Mute => Some(BuiltinCard::mute()),
+            Self::Speaking(protocols) => Some(BuiltinCard::new(protocols)),
+        }
+    }
+}
+
+impl Default for Spec {
+    fn default() -> Self {
+        Self {
+            readers: 1,
+            config: Config::default(),
+            interfaces: 1,
+            faults: Vec::new(),
+            card: CardChoice::Speaking(Protocols::Both),
+            insert_after: None,
+            remove_after: None,
+            unplug_after: None,
+        }
+    }
+}
+
 impl Spec {
     /// Understands what it can and warns about the rest; `None` if no reader is asked for.
     pub(super) fn parse(value: &str) -> Option<Self> {
@@ -40,16 +65,7 @@ impl Spec {
             log::warn!("WINSCARD_SIM={value}: only \"builtin\" is understood; no software reader");
             return None;
         }
-        let mut spec = Self {
-            readers: 1,
-            config: Config::default(),
-            interfaces: 1,
-            faults: Vec::new(),
-            card: CardChoice::Speaking(Protocols::Both),
-            insert_after: None,
-            remove_after: None,
-            unplug_after: None,
-        };
+        let mut spec = Self::default();
         for word in words.split(',').map(str::trim).filter(|word| !word.is_empty()) {
             let (name, value) = word.split_once('=').unwrap_or((word, ""));
             if spec.word(name, value).is_none() {
@@ -57,6 +73,25 @@ impl Spec {
             }
         }
         Some(spec)
+    }
+
+    /// The same words as after `builtin:`, all of which have to be understood.
+    ///
+    /// # Errors
+    /// Says which is not.
+    pub(super) fn strict(words: &str) -> Result<Self, String> {
+        let mut spec = Self::default();
+        for word in words.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+            let (name, value) = word.split_once('=').unwrap_or((word, ""));
+            spec.word(name, value)
+                .ok_or_else(|| format!("\"{word}\" is not understood"))?;
+        }
+        Ok(spec)
+    }
+
+    /// The card of this name.
+    pub(super) fn card_named(name: &str) -> Option<BuiltinCard> {
+        card(name)?.make()
     }
 
     /// Takes one option in; `None` if its name or value means nothing.
@@ -117,12 +152,7 @@ impl Spec {
 
     /// Gives a reader just plugged in its card and its future.
     pub(super) fn equip(&self, reader: &Reader) {
-        let card = match self.card {
-            CardChoice::None => None,
-            CardChoice::Mute => Some(BuiltinCard::mute()),
-            CardChoice::Speaking(protocols) => Some(BuiltinCard::new(protocols)),
-        };
-        match (card, self.insert_after) {
+        match (self.card.make(), self.insert_after) {
             (Some(card), None) => drop(reader.insert(0, card)),
             (Some(card), Some(after)) => reader.insert_after(after, 0, card),
             // "card=none,insert-after=…" can only mean the ordinary card.

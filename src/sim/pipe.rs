@@ -113,6 +113,11 @@ impl Queue {
         *self = Self::default();
     }
 
+    /// Whether the endpoint is halted.
+    pub(super) fn is_halted(&self) -> bool {
+        self.halted
+    }
+
     /// Ends a halt; answers survive it.
     pub(super) fn clear_halt(&mut self) {
         self.halted = false;

@@ -1,16 +1,18 @@
 //! USB as the CCID layer needs it: one [`Transport`] per claimed interface, and the list of interfaces.
 //!
-//! Two implementations: [`usbfs`] (the kernel) with [`sysfs`] for enumeration, and [`sim`] (the software reader).
+//! Three implementations: [`usbfs`] (the kernel) with [`sysfs`] for enumeration, [`sim`] (the software reader in this
+//! process) and `sim_remote` (the same in a process of its own).
 //! Nothing here knows CCID; descriptors are handed up as bytes.
 
 pub mod descriptor;
 pub mod sim;
+mod sim_remote;
 pub mod sysfs;
 pub mod usbfs;
 
 use std::fmt;
 use std::os::fd::RawFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -136,12 +138,14 @@ pub struct Interface {
 }
 
 /// Which [`Transport`] implementation an [`Interface`] is opened with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Backend {
     /// The kernel's usbfs.
     Usbfs,
     /// The software reader inside this process.
     Sim,
+    /// The software reader behind the Unix socket of this path.
+    Server(Arc<Path>),
 }
 
 impl Interface {
@@ -151,9 +155,10 @@ impl Interface {
     /// [`ErrorKind::NoAccess`] without read and write permission on the node, [`ErrorKind::Disconnected`] if it is
     /// gone or now belongs to another device.
     pub fn open(&self) -> Result<Arc<dyn Transport>> {
-        match self.backend {
+        match &self.backend {
             Backend::Usbfs => usbfs::open(self),
             Backend::Sim => sim::open(self),
+            Backend::Server(socket) => sim_remote::open(self, socket),
         }
     }
 }

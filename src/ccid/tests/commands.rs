@@ -134,6 +134,43 @@ fn reader_that_claims_iccd_but_has_bulk_endpoints_is_taken() {
 }
 
 #[test]
+fn quirks_correct_the_descriptor() {
+    let corrected = |vendor, product, release, change: fn(&mut Vec<u8>)| {
+        let mut interface = interface(TPDU, 271);
+        (interface.vendor_id, interface.product_id) = (vendor, product);
+        interface.device_release = release;
+        change(&mut interface.class_descriptor);
+        *Engine::new(&interface).unwrap().descriptor()
+    };
+    // As MySmartPad has it: voltages, protocols and clock beside their places, dwMaxIFSD for bNumDataRatesSupported.
+    let draft = corrected(0x09BE, 0x0002, 0x0200, |d| {
+        d[5] = 0;
+        d[6..10].copy_from_slice(&0x0300_u32.to_le_bytes());
+        d[10..14].copy_from_slice(&1_024_000_u32.to_le_bytes());
+        d[27] = 254;
+        d[28..32].fill(0);
+        d[36..40].copy_from_slice(&0x0300_0000_u32.to_le_bytes());
+    });
+    assert_eq!(
+        (draft.voltages(), draft.protocols(), draft.default_clock_khz()),
+        (7, 3, 4000)
+    );
+    assert_eq!(
+        (draft.max_ifsd(), draft.data_rates_supported(), draft.mechanical()),
+        (254, 0, 0)
+    );
+    let ifsd = |vendor, product, release| {
+        let descriptor = corrected(vendor, product, release, |_| {});
+        (descriptor.max_ifsd(), descriptor.auto_ifsd())
+    };
+    assert_eq!(ifsd(0x04E6, 0x5115, 0x0513), (48, false));
+    assert_eq!(ifsd(0x04E6, 0x5115, 0x0514), (254, false));
+    assert_eq!(ifsd(0x0529, 0x0620, 0x0013), (254, true));
+    assert_eq!(ifsd(0x0529, 0x0620, 0x0014), (254, false));
+    assert_eq!(ifsd(0x0B0C, 0x0050, 0x0100), (254, true));
+}
+
+#[test]
 fn quirks_correct_the_level() {
     let level = |vendor, product, release, features| {
         let mut interface = interface(features, 271);

@@ -1,0 +1,96 @@
+//! The control channel of a software reader that is a process of its own.
+//!
+//! One command a line; the answer is any number of lines, then `ok`, or one line `error: …`. So a shell can use it:
+//! `echo "remove 0" | nc -U PATH`, or `winscard sim --control PATH "remove 0"`.
+//!
+//! | command | does |
+//! |---|---|
+//! | `readers` | lists them: number, `plugged` or `unplugged`, path, VID:PID |
+//! | `insert READER [SLOT [CARD]]` | puts a card in: `default`, `t0`, `t1` or `mute` |
+//! | `remove READER [SLOT]` | takes it out |
+//! | `unplug READER`, `plug READER` | takes the reader off the bus; puts it there anew |
+//! | `add WORDS` | plugs one more device in; answers with its number |
+//! | `inject READER FAULT[:ARGUMENT…][+FAULT…] [on=COMMAND] [times=N]` | a [misbehaviour](super::Fault), its name in small letters: `wrong-sequence`, `delay:50ms`, … |
+//! | `clear READER` | takes back all misbehaviours that have not shown |
+//! | `latency READER TIME` | time added to every command |
+//! | `counters READER`, `log READER` | what arrived: numbers; the last messages |
+//! | `after TIME COMMAND` | the command at that time |
+//! | `quit` | ends the server |
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, BufReader};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use super::socket::send_all;
+
+/// A connection to the control channel.
+#[derive(Debug)]
+pub struct Control {
+    stream: BufReader<UnixStream>,
+}
+
+impl Control {
+    /// Connects to the server at this socket.
+    ///
+    /// # Errors
+    /// No server there.
+    pub fn connect(socket: &Path) -> io::Result<Self> {
+        let stream = UnixStream::connect(socket)?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        Ok(Self {
+            stream: BufReader::new(stream),
+        })
+    }
+
+    /// Connects to a server that is just starting.
+    ///
+    /// # Errors
+    /// No server there within this time.
+    pub fn await_server(socket: &Path, patience: Duration) -> io::Result<Self> {
+        let end = std::time::Instant::now() + patience;
+        loop {
+            match Self::connect(socket) {
+                Err(error) if std::time::Instant::now() >= end => return Err(error),
+                Err(_) => std::thread::sleep(Duration::from_millis(5)),
+                connected => return connected,
+            }
+        }
+    }
+
+    /// Has a command carried out; gives the lines of the answer.
+    ///
+    /// # Errors
+    /// The server's reason (`InvalidInput`), or the connection has ended.
+    pub fn command(&mut self, command: &str) -> io::Result<Vec<String>> {
+        send_all(self.stream.get_ref(), format!("{command}\n").as_bytes())?;
+        let mut lines = Vec::new();
+        loop {
+            let mut line = String::new();
+            if self.stream.read_line(&mut line)? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            let line = line.trim_end();
+            if line == "ok" {
+                return Ok(lines);
+            }
+            if let Some(reason) = line.strip_prefix("error: ") {
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+            }
+            lines.push(line.to_owned());
+        }
+    }
+
+    /// The counters of a reader by name.
+    ///
+    /// # Errors
+    /// As [`Self::command`].
+    pub fn counters(&mut self, reader: usize) -> io::Result<BTreeMap<String, u64>> {
+        let lines = self.command(&format!("counters {reader}"))?;
+        let pairs = lines.iter().filter_map(|line| line.split_once(' '));
+        Ok(pairs
+            .filter_map(|(name, count)| Some((name.to_owned(), count.parse().ok()?)))
+            .collect())
+    }
+}
