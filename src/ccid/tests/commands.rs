@@ -2,9 +2,8 @@
 
 use super::super::descriptor::ExchangeLevel;
 use super::super::error::{Error, SlotError};
-use super::super::exchange::{Engine, supports};
+use super::super::exchange::Engine;
 use super::super::testing::*;
-use crate::iso7816::Protocol;
 
 const BLOCK: &[u8] = &[0x11, 0x00, 0x00, 0x0A, 0x00];
 
@@ -213,18 +212,4 @@ fn slow_readers_are_given_more_time() {
     assert_eq!(waits(0xFFFF, 0xFFFF), [3.0, 3.0]);
     assert_eq!(waits(0x04E6, 0x5293), [12.0, 3.0], "while opening");
     assert_eq!(waits(0x04E6, 0x5790), [12.0, 12.0], "always");
-}
-
-#[test]
-fn what_the_host_does_not_do_yet_is_refused() {
-    use ExchangeLevel::{Character, ExtendedApdu, ShortApdu, Tpdu};
-    for (level, t0, t1) in [
-        (Character, false, false),
-        (Tpdu, true, false),
-        (ShortApdu, true, true),
-        (ExtendedApdu, true, true),
-    ] {
-        assert_eq!(supports(level, Protocol::T0).is_ok(), t0, "{level:?}");
-        assert_eq!(supports(level, Protocol::T1).is_ok(), t1, "{level:?}");
-    }
 }
