@@ -101,9 +101,6 @@ fn in_table(table: &str, vendor: &str, product: &str) -> bool {
     code.contains(&format!("(0x{vendor}, 0x{product},")) || code.contains(&fields)
 }
 
-/// Readers whose row comes with the speeds (PPS).
-const SPEEDS: [&str; 4] = ["0B97:7762", "0B97:7772", "058F:9540", "08E6:3479"];
-
 #[test]
 fn every_quirk_of_other_drivers_is_in_the_table_or_not_needed_for_a_reason() {
     let table = fs::read_to_string(root().join("src/ccid/quirks.rs")).unwrap();
@@ -126,8 +123,7 @@ fn every_quirk_of_other_drivers_is_in_the_table_or_not_needed_for_a_reason() {
         for here in here {
             let known = ["table", "always", "not needed:", "`class_ff.rs`"];
             assert!(known.iter().any(|word| here.starts_with(word)), "{reader}: {here}");
-            let speeds = SPEEDS.contains(&reader.as_str()) && phase != "enumerate";
-            if here.starts_with("table") && vendor != "*" && !(reader == "04E6:*" || speeds) {
+            if here.starts_with("table") && vendor != "*" && reader != "04E6:*" {
                 assert!(in_table(&table, vendor, product), "no row for {reader}: {here}");
             }
         }

@@ -137,6 +137,9 @@ impl Turn<'_> {
             && (self.may_be_swapped() || boot_millis().saturating_sub(self.card.last_use_ms) > LEFT_ALONE_MS)
             && self.others()?.is_none();
         if left_alone {
+            if self.may_be_swapped() {
+                self.hear_out();
+            }
             self.power_down();
             self.card.state = CardState::Dormant;
         }

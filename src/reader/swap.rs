@@ -49,13 +49,23 @@ impl Turn<'_> {
             | CardState::Dormant
             | CardState::Failed => false,
         };
-        if !(listen && port.hides_swaps()) {
-            return;
+        if listen && port.hides_swaps() {
+            self.listen();
         }
+    }
+
+    fn listen(&mut self) {
+        let port = self.port();
         match port.listen(REPORT_PATIENCE) {
             Ok(hints) => self.note(hints),
             Err(error) => log::debug!("{}: {error}", port.interface().node.display()),
         }
+    }
+
+    /// The card is about to be started anew: what the reader has still to say of it is said now, and done with.
+    pub(super) fn hear_out(&mut self) {
+        self.listen();
+        self.hints = self.hints.but(self.slot);
     }
 
     /// Whether the card may have been swapped without this process having had a way to hear of it.

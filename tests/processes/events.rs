@@ -92,6 +92,42 @@ fn a_card_swapped_while_all_are_idle_is_another_card() {
     a.answers(IS_VERIFIED, "63C3");
 }
 
+/// In a reader that powers cards by itself (`dwFeatures` 04) the status does not show a swap, and the report of the removal
+/// went to the idle process that had the claim. That of the insertion waits for the next.
+#[test]
+fn a_swap_reported_to_an_idle_process_is_not_lost_with_its_claim() {
+    let world = World::new(&["features=0x4BE"]);
+    let mut a = world.connected(SHARED);
+    a.answers(VERIFY, "9000");
+    world.tell("remove 0");
+    world.tell("insert 0");
+    let commands = world.counter("xfr_blocks");
+    let mut b = world.connected(SHARED);
+    b.gives(&format!("transmit {SELECT}"), RemovedCard);
+    a.gives(&format!("transmit {SELECT}"), RemovedCard);
+    assert_eq!(world.counter("xfr_blocks"), commands, "no command to the new card");
+    assert!(a.call("reconnect 2 3 0").starts_with("0 "));
+    a.answers(IS_VERIFIED, "63C3");
+}
+
+/// The same with nobody connected: whoever takes the claim from an idle process starts the card anew.
+#[test]
+fn a_claim_taken_from_an_idle_process_comes_with_a_card_that_is_not_trusted() {
+    let world = World::new(&["features=0x4BE"]);
+    let mut a = world.connected(SHARED);
+    a.answers(VERIFY, "9000");
+    a.gives("disconnect 0", Fine);
+    // Its context keeps the claim.
+    assert_eq!(event(&a.call("change 0 0")) & PRESENT, PRESENT);
+    thread::sleep(Duration::from_millis(400));
+    world.tell("remove 0");
+    world.tell("insert 0");
+    let resets = world.resets();
+    let mut b = world.connected(SHARED);
+    assert_eq!(world.resets(), resets + 1);
+    b.answers(IS_VERIFIED, "63C3");
+}
+
 #[test]
 fn a_removal_ends_a_transaction_and_wakes_who_waits_for_it() {
     let world = World::new(&[]);
