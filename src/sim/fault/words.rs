@@ -62,6 +62,8 @@ fn one(name: &str, arguments: &[&str]) -> Option<Fault> {
         ("lost", []) => Fault::Lost,
         ("delay", [by]) => Fault::Delay(time(by)?),
         ("fail", [error]) => Fault::Fail(byte(error)?),
+        ("fail-after", [error]) => Fault::FailAfter(byte(error)?),
+        ("garble", [place]) => Fault::Garble(place.parse().ok()?),
         ("power-on-fails", [selects]) => Fault::PowerOnFails(selects.split(',').map(byte).collect::<Option<Vec<_>>>()?),
         ("card-pulled", []) => Fault::CardPulled,
         ("unplugged", []) => Fault::Unplugged,
@@ -112,6 +114,8 @@ mod tests {
             ("split-answer:12", Fault::SplitAnswer(12)),
             ("wrong-length:-3", Fault::WrongLength(-3)),
             ("delay:20ms", Fault::Delay(Duration::from_millis(20))),
+            ("fail-after:0xFD", Fault::FailAfter(0xFD)),
+            ("garble:3", Fault::Garble(3)),
             ("power-on-fails:1,2", Fault::PowerOnFails(vec![1, 2])),
             ("interrupt:5003", Fault::Interrupt(vec![0x50, 3])),
             (
