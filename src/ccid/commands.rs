@@ -3,6 +3,7 @@
 use super::error::{Error, Result, SlotError};
 use super::exchange::{Answer, Engine};
 use super::message::{Command, CommandStatus, IccStatus, Parameters};
+use crate::clock::Moment;
 use crate::usb;
 use std::thread;
 use std::time::Duration;
@@ -24,19 +25,32 @@ impl Engine {
         let retry = self.timeouts.status_retry;
         for wait in [self.timeouts.command, retry, retry] {
             match self.exchange_once(transport, 0, Command::GetSlotStatus, &[], wait * factor) {
-                Ok(answer) => {
-                    if answer.header.slot_error() == Some(SlotError::SlotBusy) {
-                        // With a command whose sender is no more.
-                        self.met_foreign_command = true;
-                        break;
-                    }
-                    return Ok(());
-                }
+                Ok(answer) if is_busy(&answer) => return self.end_foreign_command(transport),
+                Ok(_) => return Ok(()),
                 Err(error) if error.needs_resync() => log::debug!("no first contact yet: {error}"),
                 Err(error) => return Err(error),
             }
         }
         self.resynchronise(transport, 0).map(|_| ())
+    }
+
+    /// Ends a command that somebody who is no more has left running, on whichever slot that is, or waits for its end.
+    fn end_foreign_command(&mut self, transport: &dyn usb::Transport) -> Result<()> {
+        const PAUSE: Duration = Duration::from_millis(10);
+        self.met_foreign_command = true;
+        for slot in 0..u8::try_from(self.slots.len()).unwrap_or(u8::MAX) {
+            self.resynchronise(transport, slot)?;
+        }
+        // A reader that cannot abort is done when the card is.
+        let deadline = Moment::now() + self.command_time();
+        loop {
+            let wait = self.command_time();
+            let answer = self.exchange_once(transport, 0, Command::GetSlotStatus, &[], wait)?;
+            if !is_busy(&answer) || Moment::now() >= deadline {
+                return Ok(());
+            }
+            thread::sleep(PAUSE);
+        }
     }
 
     /// Asks what is in a slot.
@@ -167,4 +181,9 @@ pub(super) fn copy_at(buffer: &mut [u8], offset: usize, data: &[u8]) -> usize {
         to.copy_from_slice(from);
     }
     data.len()
+}
+
+/// Whether the reader has no time for a slot.
+fn is_busy(answer: &Answer) -> bool {
+    answer.header.slot_error() == Some(SlotError::SlotBusy)
 }

@@ -35,8 +35,8 @@ impl Turn<'_> {
         self.header.claim_peer = port.peer();
         // Far from what the last holder counted, so that a late answer to his is not taken for one to ours.
         self.header.sequence = self.header.sequence.wrapping_add(61);
-        // At once, not with the turn: whoever had it before must not take it for his own if we die in this turn.
-        self.save_header();
+        // Before any command: if this process dies with one under way, the last holder must not think that he still is.
+        self.write_header();
         let first = self.card_written.is_none();
         let unfinished;
         {

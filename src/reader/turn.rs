@@ -243,11 +243,11 @@ impl<'a> Turn<'a> {
     fn mark(&mut self, busy: u8) {
         self.header.busy = busy;
         self.header.last_use_ms = Moment::now().millis();
-        self.save_header();
+        self.write_header();
     }
 
-    /// Writes the header now.
-    pub(super) fn save_header(&mut self) {
+    /// Writes the header now, for what others must know even if this process dies in this turn.
+    pub(super) fn write_header(&mut self) {
         self.port().store().write_header(&self.header);
         self.header_written = self.header;
     }

@@ -223,7 +223,7 @@ pub fn interfaces() -> Vec<Interface> {
 }
 
 /// Whether enumeration takes it for a reader: class 0xFF is one on listed devices only.
-fn is_reader(interface: &Interface) -> bool {
+pub(super) fn is_reader(interface: &Interface) -> bool {
     !interface.class_descriptor.is_empty()
         && usb::descriptor::is_reader_class(interface.class, interface.vendor_id, interface.product_id)
 }

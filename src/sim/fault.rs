@@ -1,10 +1,6 @@
 //! Misbehaviours a simulated reader can be told to show.
 
-mod words;
-
 use std::time::Duration;
-
-pub(super) use words::parse_injection;
 
 /// One misbehaviour, applied to one command (or, where it says so, at once).
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@
 //! | `remove READER [SLOT]` | takes it out |
 //! | `unplug READER`, `plug READER` | takes the reader off the bus; puts it there anew |
 //! | `add WORDS` | plugs one more device in; answers with its number |
-//! | `inject READER FAULT[:ARGUMENT…][+FAULT…] [on=COMMAND] [times=N]` | a [misbehaviour](super::Fault), its name in small letters: `wrong-sequence`, `delay:50ms`, … |
+//! | `inject READER NAME[/VALUE…][@COMMAND][*TIMES]` | a [misbehaviour](super::Injection::parse): `wrong-sequence`, `delay/50ms@xfr`, … |
 //! | `clear READER` | takes back all misbehaviours that have not shown |
 //! | `latency READER TIME` | time added to every command |
 //! | `counters READER`, `log READER` | what arrived: numbers; the last messages |

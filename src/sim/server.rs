@@ -323,7 +323,8 @@ impl Server {
         let version = VERSION.to_string();
         let (answer, role) = match words.as_slice() {
             ["list", v] if *v == version => {
-                let list: Vec<_> = self.functions().map(|function| function.interface.clone()).collect();
+                let interfaces = self.functions().map(|function| &function.interface);
+                let list: Vec<_> = interfaces.filter(|i| bus::is_reader(i)).cloned().collect();
                 (Ok(protocol::encode_interfaces(&list)), None)
             }
             ["open", v, address, number] if *v == version => self.open(address, number),

@@ -109,7 +109,7 @@ impl Link {
     fn submit(&mut self, peer: &mut Peer, submit: Submit, now: Instant) {
         let Some(functions) = &self.functions else { return };
         if submit.endpoint == 0 {
-            let answer = match functions.control(submit.setup, now) {
+            let answer = match functions.control(submit.setup, &submit.data, now) {
                 Some(mut data) if submit.is_in => {
                     data.truncate(submit.len);
                     wire::submitted(submit.seq, 0, data.len(), &data)

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::Server;
 use super::served::{Function, Served};
 use crate::sim::counters::{Counters, Direction};
-use crate::sim::fault::parse_injection;
+use crate::sim::fault::Injection;
 use crate::sim::options::{self, Spec};
 
 /// The lines that answer a command, or why it cannot be carried out.
@@ -130,7 +130,11 @@ fn reader_command(command: &str, function: &Function, arguments: &[&str]) -> Ans
             drop(reader.insert(slot()?, card));
         }
         "remove" => drop(reader.remove(slot()?)),
-        "inject" => reader.inject(parse_injection(arguments)?),
+        "inject" => {
+            let text = arguments.first().copied().unwrap_or_default();
+            let injection = Injection::parse(text).ok_or_else(|| format!("\"{text}\" is no misbehaviour"))?;
+            reader.inject(injection);
+        }
         "clear" => reader.clear_faults(),
         "counters" => return Ok(counters(reader.counters())),
         "log" => {

@@ -6,8 +6,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::sim::bus::{Reader, plug};
+use crate::sim::bus::{Reader, plug_device};
 use crate::sim::client;
+use crate::sim::config::Config;
 use crate::sim::options::Spec;
 use crate::sim::port::Port;
 use crate::usb::{Interface, NodeId};
@@ -29,7 +30,8 @@ impl Function {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Served {
-    specs: Vec<Spec>,
+    /// What each interface is like, and what is to happen to it.
+    interfaces: Vec<(Spec, Config)>,
     /// None while it is unplugged.
     pub(super) functions: Vec<Function>,
     node: Option<PathBuf>,
@@ -41,15 +43,23 @@ impl Served {
     /// # Errors
     /// The word that is not understood.
     pub(super) fn parse(words: &str) -> Result<Vec<Self>, String> {
-        let mut specs = words.split('+').map(Spec::strict).collect::<Result<Vec<_>, _>>()?;
+        let specs = words.split('+').map(Spec::strict).collect::<Result<Vec<_>, _>>()?;
         let count = specs.first().map_or(1, |spec| spec.readers);
-        let composite = specs.len() > 1;
-        for (number, spec) in specs.iter_mut().enumerate() {
-            spec.config.interface_number = u8::try_from(number).unwrap_or(u8::MAX);
-            spec.config.composite = composite;
-        }
+        let interfaces = specs
+            .iter()
+            .flat_map(|spec| spec.device().into_iter().map(move |config| (spec, config)));
+        let interfaces: Vec<(Spec, Config)> = interfaces
+            .zip(0..)
+            .map(|((spec, config), interface_number)| {
+                let config = Config {
+                    interface_number,
+                    ..config
+                };
+                (spec.clone(), config)
+            })
+            .collect();
         let one = || Self {
-            specs: specs.clone(),
+            interfaces: interfaces.clone(),
             functions: Vec::new(),
             node: None,
         };
@@ -58,7 +68,7 @@ impl Served {
 
     /// How many readers it is when plugged in.
     pub(super) fn len(&self) -> usize {
-        self.specs.len()
+        self.interfaces.len()
     }
 
     /// Puts it on the bus, with its node if it is to have one.
@@ -69,8 +79,8 @@ impl Served {
         if !self.functions.is_empty() {
             return Ok(());
         }
-        for spec in &self.specs {
-            let reader = plug(spec.config.clone())?;
+        let configs = self.interfaces.iter().map(|(_, config)| config.clone());
+        for reader in plug_device(configs.collect())? {
             let interface = reader.interface().clone();
             self.functions.push(Function { reader, interface });
         }
@@ -84,12 +94,9 @@ impl Served {
             self.node = Some(node);
         }
         for function in &mut self.functions {
-            let interface = &mut function.interface;
-            interface.address = address;
-            interface.usb_path = format!("0-{address}:1.{}", interface.number);
-            interface.node_id = id.unwrap_or(interface.node_id);
+            function.interface.node_id = id.unwrap_or(function.interface.node_id);
         }
-        for (function, spec) in self.functions.iter().zip(&self.specs) {
+        for (function, (spec, _)) in self.functions.iter().zip(&self.interfaces) {
             spec.equip(&function.reader);
         }
         Ok(())

@@ -76,7 +76,7 @@ impl Session {
             Request::TakeOver => Some(self.with_any(|state, token| state.take_over(token))),
             Request::Release => Some(self.with_any(State::release)),
             Request::Claim => Some(self.with_claim(|_| Ok(Vec::new()))),
-            Request::Control { request, length, .. } => Some(self.control(request, length, now)),
+            Request::Control { request, length, data } => Some(self.control(request, length, &data, now)),
             Request::SetInterface => {
                 let request = ControlRequest {
                     request_type: 0x01,
@@ -84,7 +84,7 @@ impl Session {
                     value: 0,
                     index: u16::from(self.port.interface_number()),
                 };
-                Some(self.control(request, 0, now))
+                Some(self.control(request, 0, &[], now))
             }
             Request::Reset => Some(self.with_claim(|state| {
                 state.device.bus_reset();
@@ -157,11 +157,12 @@ impl Session {
         self.step(now)
     }
 
-    fn control(&self, request: ControlRequest, length: u16, now: Instant) -> Reply {
+    fn control(&self, request: ControlRequest, length: u16, data: &[u8], now: Instant) -> Reply {
         self.with_claim(|state| {
-            let mut data = state.device.control(request, now).ok_or(ErrorKind::Stall)?;
-            data.truncate(length.into());
-            Ok(data)
+            let answer = state.device.control_with(request, data, now);
+            let mut answer = answer.ok_or(ErrorKind::Stall)?;
+            answer.truncate(length.into());
+            Ok(answer)
         })
     }
 

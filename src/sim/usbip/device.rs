@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::wire::Announcement;
-use crate::sim::Config;
 use crate::sim::descriptor;
 use crate::sim::device::Device;
 use crate::sim::port::Port;
@@ -16,6 +15,9 @@ use crate::usb::ControlRequest;
 const STRIDE: u8 = 3;
 /// Index of the first interface's string.
 const FIRST_INTERFACE_STRING: u8 = 4;
+
+/// `bDescriptorType` of an interface.
+const INTERFACE: u8 = 4;
 
 /// What an endpoint does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,12 +68,14 @@ impl Functions {
     /// What the endpoint of this address does, if it exists.
     pub(super) fn kind(&self, endpoint: u8) -> Option<Kind> {
         let (at, own) = self.split(endpoint)?;
+        let (bulk, interrupt) = self.with(at, |device| {
+            let config = device.config();
+            (!config.control_only, config.interrupt)
+        })?;
         match own {
-            descriptor::BULK_OUT => Some(Kind::BulkOut),
-            descriptor::BULK_IN => Some(Kind::BulkIn),
-            descriptor::INTERRUPT_IN => self
-                .with(at, |device| device.config().interrupt)
-                .and_then(|has| has.then_some(Kind::Interrupt)),
+            descriptor::BULK_OUT => bulk.then_some(Kind::BulkOut),
+            descriptor::BULK_IN => bulk.then_some(Kind::BulkIn),
+            descriptor::INTERRUPT_IN => interrupt.then_some(Kind::Interrupt),
             _ => None,
         }
     }
@@ -82,7 +86,7 @@ impl Functions {
     }
 
     /// A control request (USB 2.0 §9.4); `None` is STALL.
-    pub(super) fn control(&self, setup: [u8; 8], now: Instant) -> Option<Vec<u8>> {
+    pub(super) fn control(&self, setup: [u8; 8], data: &[u8], now: Instant) -> Option<Vec<u8>> {
         let [
             request_type,
             request,
@@ -103,17 +107,19 @@ impl Functions {
         match request_type & 0x1F {
             1 => {
                 let at = self.interface(index_low)?;
-                self.with(at, |device| device.control(request, now))?
+                self.with(at, |device| device.control_with(request, data, now))?
             }
             2 => {
                 let (at, own) = self.split(index_low)?;
                 let index = u16::from(own);
-                self.with(at, |device| device.control(ControlRequest { index, ..request }, now))?
+                self.with(at, |device| {
+                    device.control_with(ControlRequest { index, ..request }, data, now)
+                })?
             }
             _ if (request_type, request.request) == (0x80, 0x06) => {
                 self.descriptor(value_high, value_low, request, now)
             }
-            _ => self.with(0, |device| device.control(request, now))?,
+            _ => self.with(0, |device| device.control_with(request, data, now))?,
         }
     }
 
@@ -134,23 +140,20 @@ impl Functions {
 
     /// The configuration descriptor of all interfaces.
     fn configuration(&self) -> Option<Vec<u8>> {
-        // The other interfaces are these here; no keyboard stands in for them.
-        let alone = self.ports.len() == 1;
-        let of = |device: &mut Device| {
-            let config = device.config().clone();
-            let composite = config.composite && alone;
-            descriptor::configuration(&Config { composite, ..config })
-        };
-        let mut all = self.with(0, of)?;
-        for at in 1..self.ports.len() {
-            let own = self.with(at, of)?;
-            let mut body = own.get(9..).unwrap_or_default().to_vec();
-            renumber(&mut body, u8::try_from(at).ok()?);
-            all.extend(body);
+        let mut all = self.with(0, |device| descriptor::configuration(device.config()))?;
+        if self.ports.len() > 1 {
+            // The others make the device composite; the interface that stands for them is not needed.
+            all.truncate(9);
+            for at in 0..self.ports.len() {
+                let own = self.with(at, |device| descriptor::configuration(device.config()))?;
+                let mut body = first_interface(own.get(9..)?).to_vec();
+                renumber(&mut body, u8::try_from(at).ok()?);
+                all.extend(body);
+            }
+            let total = u16::try_from(all.len()).ok()?.to_le_bytes();
+            all.get_mut(2..4)?.copy_from_slice(&total);
+            *all.get_mut(4)? = u8::try_from(self.ports.len()).ok()?;
         }
-        let total = u16::try_from(all.len()).ok()?.to_le_bytes();
-        all.get_mut(2..4)?.copy_from_slice(&total);
-        *all.get_mut(4)? = u8::try_from(self.ports.len()).ok()?;
         Some(all)
     }
 
@@ -175,9 +178,20 @@ impl Functions {
     }
 }
 
+/// The descriptors up to the second interface's.
+fn first_interface(body: &[u8]) -> &[u8] {
+    let mut at = 0;
+    while let Some(&[len, kind]) = body.get(at..at + 2) {
+        if kind == INTERFACE && at > 0 {
+            break;
+        }
+        at += usize::from(len.max(2));
+    }
+    body.get(..at).unwrap_or(body)
+}
+
 /// Gives interface `at` its own endpoint addresses and string.
 fn renumber(body: &mut [u8], at: u8) {
-    const INTERFACE: u8 = 4;
     const ENDPOINT: u8 = 5;
     let mut rest = body;
     while let [len, kind, ..] = *rest {

@@ -54,7 +54,7 @@ wait "$waiting" || { cat waited; false; }
 output_has 'SW1=0x90, SW2=0x00' waited
 
 # What goes wrong on the bus is put right: halts of either endpoint, empty packets, an answer that never comes.
-for fault in "stall-in on=xfr" "stall-out on=xfr" "zlp-before on=xfr" "missing-zlp on=xfr times=3" "silence on=status"; do
+for fault in stall-in@xfr stall-out@xfr zlp-before@xfr 'missing-zlp@xfr*3' silence@status; do
   sim "inject 1 $fault"
   with_lib opensc-tool -r 1 -s 8012004000 -s 8012003600 >faulty 2>&1 || { echo "$fault:"; cat faulty; false; }
   output_has 'SW1=0x90, SW2=0x00' faulty
