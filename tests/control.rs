@@ -20,7 +20,7 @@ use winscard::api::constants::*;
 use winscard::api::types::*;
 use winscard::error::Error;
 use winscard::sim::card::Protocols;
-use winscard::sim::{Config, Level, PinEntry};
+use winscard::sim::{Config, Fault, Injection, Level, PinEntry};
 
 const UNSUPPORTED: LONG = Error::UnsupportedFeature.to_long();
 const NOT_TRANSACTED: LONG = Error::NotTransacted.to_long();
@@ -147,6 +147,7 @@ fn a_keyboard_that_leaks_pins_loses_the_features() {
 fn the_pin_is_verified_at_every_level() {
     for (level, protocols) in [
         (Level::Tpdu, Protocols::T0),
+        (Level::Tpdu, Protocols::T1),
         (Level::ShortApdu, Protocols::T0),
         (Level::ShortApdu, Protocols::T1),
         (Level::ExtendedApdu, Protocols::T1),
@@ -156,7 +157,11 @@ fn the_pin_is_verified_at_every_level() {
             let answer = plugged.control(VERIFY, &verify_structure());
             assert_eq!(answer, Ok(word.to_vec()), "{level:?} {protocols:?}");
             let sent = plugged.sent(SECURE);
-            let head = [0, 30, 0x82, 0x08, 0, 8, 4, 2, 1, 9, 4, 0, 0, 0, 0];
+            let mut head = [0, 30, 0x82, 0x08, 0, 8, 4, 2, 1, 9, 4, 0, 0, 0, 0];
+            if (level, protocols) == (Level::Tpdu, Protocols::T1) {
+                // NAD, PCB and LEN of the first I-block.
+                head[14] = u8::try_from(VERIFY_APDU.len()).expect("short");
+            }
             assert_eq!(sent, [[&head[..], VERIFY_APDU].concat()]);
             // The card knows: EF 0002 wants the PIN.
             let selected = plugged.transmit(&[0x00, 0xA4, 0x00, 0x0C, 0x02, 0x00, 0x02]);
@@ -165,6 +170,21 @@ fn the_pin_is_verified_at_every_level() {
             assert_eq!(read.ends_with(&[0x90, 0x00]), pin == "1234");
         }
     }
+}
+
+#[test]
+fn what_the_card_said_to_a_pin_is_asked_for_again_and_the_pin_is_not() {
+    let plugged = Plugged::with_card(pin_pad(Level::Tpdu, digits("1234")), Protocols::T1);
+    plugged.reader.inject(Injection::on(SECURE, Fault::FailAfter(0xFD)));
+    assert_eq!(plugged.control(VERIFY, &verify_structure()), Ok(vec![0x90, 0x00]));
+    assert_eq!(plugged.sent(SECURE).len(), 1);
+    // T=1 goes on with the next sequence number.
+    assert_eq!(plugged.transmit(&[0x00, 0xA4, 0x00, 0x0C]), Ok(vec![0x90, 0x00]));
+    // A card that says nothing at all may or may not have seen the PIN: it is reset.
+    plugged.reader.inject(Injection::on(SECURE, Fault::FailAfter(0xFE)));
+    assert!(plugged.control(VERIFY, &verify_structure()).is_err());
+    let told = plugged.transmit(&[0x00, 0xA4, 0x00, 0x0C]);
+    assert_eq!(told, Err(Error::ResetCard.to_long()));
 }
 
 #[test]
@@ -182,6 +202,7 @@ fn cancelling_and_waiting_are_answers() {
 fn the_pin_is_changed_at_every_level() {
     for (level, protocols) in [
         (Level::Tpdu, Protocols::T0),
+        (Level::Tpdu, Protocols::T1),
         (Level::ShortApdu, Protocols::Both),
         (Level::ExtendedApdu, Protocols::T1),
     ] {

@@ -216,6 +216,49 @@ fn sixteen_slots_are_told_apart() {
     reader.unplug();
 }
 
+#[test]
+fn readers_whose_reports_or_status_are_wrong_are_asked_otherwise() {
+    let _turn = turn();
+    let context = Context::new();
+    // SPR532: an event that was none is none, and a swap shows in the status, asked for as without interrupt endpoint.
+    let config = Config {
+        vendor_id: 0x04E6,
+        product_id: 0xE003,
+        ..Config::default()
+    };
+    let (reader, names) = plug_in(&context, config);
+    drop(reader.insert(0, card(Protocols::T0)));
+    let session = connect(&context, &names[0]).unwrap();
+    works(&session);
+    reader.inject(Fault::Interrupt(vec![0x50, 0x02]));
+    works(&session);
+    let asked = reader.counters().get_slot_status;
+    sleep(Duration::from_millis(450));
+    works(&session);
+    assert_eq!(reader.counters().get_slot_status, asked + 1);
+    session.disconnect(SCARD_LEAVE_CARD);
+    reader.unplug();
+    // GemCore SIM Pro: the status is not asked for but to find the first contact.
+    let config = Config {
+        vendor_id: 0x08E6,
+        product_id: 0x3480,
+        device_release: 0x0100,
+        interrupt: false,
+        ..Config::default()
+    };
+    let (reader, names) = plug_in(&context, config);
+    drop(reader.insert(0, card(Protocols::T0)));
+    let session = connect(&context, &names[0]).unwrap();
+    let asked = reader.counters().get_slot_status;
+    for _ in 0..3 {
+        sleep(Duration::from_millis(450));
+        works(&session);
+    }
+    assert_eq!(reader.counters().get_slot_status, asked);
+    session.disconnect(SCARD_LEAVE_CARD);
+    reader.unplug();
+}
+
 /// libccid's open defect: the slot number in an answer indexes a table unchecked.
 #[test]
 fn libccid_defect_1_answers_for_slots_that_are_not_there_are_dropped() {

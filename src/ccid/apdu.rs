@@ -34,12 +34,13 @@ impl Engine {
     /// Sends a command to the card and returns the length of its response. `response` takes as much of it as fits; the
     /// rest is fetched from the reader and dropped.
     ///
-    /// At TPDU level `command` goes to the card as it is, with T=0 (see [`supports`](super::supports)). `wait` is how
-    /// long the card may take for each block; time extensions start it anew.
+    /// At TPDU level `command` goes to the card as it is, at character level with the procedure bytes of T=0; for T=1 at
+    /// either see [`Engine::transmit_t1`]. `wait` is how long the card may take for each block; time extensions start it
+    /// anew.
     ///
     /// # Errors
-    /// [`Error::CommandTooLong`] and [`Error::LevelUnsupported`] before anything is sent, [`Error::NoCard`],
-    /// [`Error::CardInactive`], else of the transfer or as the reader refuses.
+    /// [`Error::CommandTooLong`] before anything is sent, [`Error::NoCard`], [`Error::CardInactive`], else of the transfer
+    /// or as the reader refuses.
     pub fn transmit(
         &mut self,
         transport: &dyn usb::Transport,
@@ -48,25 +49,27 @@ impl Engine {
         response: &mut [u8],
         wait: Duration,
     ) -> Result<usize> {
+        let wait = self.exchange_wait(command, wait);
         let limit = match self.level {
-            ExchangeLevel::Character => {
-                return Err(Error::LevelUnsupported(
-                    "the reader exchanges single characters (character level)",
-                ));
-            }
+            ExchangeLevel::Character => return self.transmit_characters(transport, slot, command, response, wait),
             ExchangeLevel::Tpdu | ExchangeLevel::ShortApdu => self.max_payload_len().min(MAX_COMMAND_LEN),
             ExchangeLevel::ExtendedApdu => MAX_COMMAND_LEN,
         };
         if command.len() > limit {
             return Err(Error::CommandTooLong);
         }
-        let extra = self.quirks.extra_exchange_time.unwrap_or_default();
-        let mut wait = wait.saturating_add(extra);
-        if command.starts_with(PPDU) {
-            wait = wait.max(PPDU_TIME);
-        }
         let block = self.send_command(transport, slot, command, wait)?;
         self.collect_response(transport, slot, block, response, wait)
+    }
+
+    /// How long each block of this command may take.
+    pub(super) fn exchange_wait(&self, command: &[u8], wait: Duration) -> Duration {
+        let wait = wait.saturating_add(self.quirks.extra_exchange_time.unwrap_or_default());
+        if command.starts_with(PPDU) {
+            wait.max(PPDU_TIME)
+        } else {
+            wait
+        }
     }
 
     fn block(
@@ -159,7 +162,7 @@ impl Engine {
         Err(self.repair(transport, slot, error))
     }
 
-    fn more_follows(&self, answer: &Answer) -> bool {
+    pub(super) fn more_follows(&self, answer: &Answer) -> bool {
         match answer.header.specific {
             chain::BEGINS | chain::CONTINUES => true,
             // Wrong after a complete command, but meant as "more" by readers that send it.
@@ -170,7 +173,7 @@ impl Engine {
 }
 
 /// A block without data and without error: some readers say so that there is nobody to talk to.
-fn empty_response(icc: IccStatus) -> Error {
+pub(super) fn empty_response(icc: IccStatus) -> Error {
     match icc {
         IccStatus::Absent => Error::NoCard,
         IccStatus::Inactive => Error::CardInactive,

@@ -7,7 +7,6 @@ use super::message::{Command, CommandStatus, HEADER_LEN, Header, IccStatus, Resp
 use super::pipe::Pipe;
 use super::quirks::Quirks;
 use crate::clock::Moment;
-use crate::iso7816::Protocol;
 use crate::usb;
 use std::fmt;
 use std::thread;
@@ -58,22 +57,6 @@ impl Default for Timeouts {
     }
 }
 
-/// Whether the engine and the layers above can talk `protocol` on a reader with this exchange level.
-///
-/// # Errors
-/// [`Error::LevelUnsupported`] for what the host would have to do and does not.
-pub fn supports(level: ExchangeLevel, protocol: Protocol) -> Result<()> {
-    match (level, protocol) {
-        (ExchangeLevel::Character, _) => Err(Error::LevelUnsupported(
-            "the reader exchanges single characters (character level)",
-        )),
-        (ExchangeLevel::Tpdu, Protocol::T1) => Err(Error::LevelUnsupported(
-            "T=1 on a reader that leaves its blocks to the host (TPDU level)",
-        )),
-        (ExchangeLevel::Tpdu, Protocol::T0) | (ExchangeLevel::ShortApdu | ExchangeLevel::ExtendedApdu, _) => Ok(()),
-    }
-}
-
 /// What the engine remembers of a slot, from its own exchanges only.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct SlotMemory {
@@ -118,6 +101,8 @@ pub struct Engine {
     pub(super) whole_reads_failed: bool,
     /// The last answer filled its last packet, and no zero-length packet was seen after it yet.
     pub(super) end_owed: bool,
+    /// The data rates the reader has told; `None` before it was asked.
+    pub(super) data_rates: Option<Vec<u32>>,
     /// What was learned from and told to the firmware.
     pub(super) firmware: Firmware,
 }
@@ -162,6 +147,7 @@ impl Engine {
             whole_reads: quirks.ends_messages,
             whole_reads_failed: false,
             end_owed: false,
+            data_rates: None,
             firmware: Firmware::default(),
         })
     }

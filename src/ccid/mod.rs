@@ -4,6 +4,7 @@
 //! caller decides about claims and locks, and everything here runs against a scripted peer as well.
 
 mod apdu;
+mod character;
 pub mod class_ff;
 mod commands;
 pub mod descriptor;
@@ -17,8 +18,10 @@ pub mod pin;
 mod pipe;
 mod power;
 pub mod quirks;
+mod rates;
 mod recovery;
 pub mod secure;
+mod tpdu;
 mod transfer;
 
 #[cfg(test)]
@@ -28,5 +31,5 @@ mod tests;
 
 pub use descriptor::{Descriptor, ExchangeLevel};
 pub use error::{Error, Result, SlotError};
-pub use exchange::{Engine, Timeouts, supports};
+pub use exchange::{Engine, Timeouts};
 pub use message::{IccStatus, Parameters};

@@ -29,6 +29,8 @@ pub struct Quirks {
     pub extra_exchange_time: Option<Duration>,
     /// PIN entry at the reader is broken or unsafe.
     pub no_pin_entry: bool,
+    /// What is wrong with the reader's speeds and parameters.
+    pub speed: SpeedQuirks,
     /// What the firmware wants otherwise in PIN operations.
     pub pin: PinQuirks,
     /// Escapes that pass without the user's leave.
@@ -57,6 +59,19 @@ pub struct Correction {
     pub max_ifsd: Option<u8>,
     /// The descriptor is laid out as in a draft of the class.
     pub old_draft: bool,
+}
+
+/// What is wrong with a reader's speeds and parameters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SpeedQuirks {
+    /// Highest data rate that works.
+    pub max_bps: Option<u32>,
+    /// Slots after the first have these data rates.
+    pub other_slots_bps: Option<&'static [u32]>,
+    /// PPS does not work: only the protocol and speed the card starts with.
+    pub no_pps: bool,
+    /// A refusal of SetParameters leaves the card in need of two resets, after which it works without.
+    pub optional_parameters: bool,
 }
 
 /// What single firmwares want otherwise in PIN operations.
@@ -159,6 +174,10 @@ enum Fix {
     ReaderDirect,
     FirmwareRecord,
     OldFirmware,
+    MaxDataRate(u32),
+    OtherSlots(&'static [u32]),
+    NoPps,
+    OptionalParameters,
     AutoIfsd,
     MaxIfsd(u8),
     OldDraftDescriptor,
@@ -220,6 +239,10 @@ const LEAKS_PIN: &str = "PIN digits also reach the host as keystrokes (libccid)"
 const PIN_LIE: &str = "declares PIN entry it does not have (libccid)";
 const SLOW_OPEN: &str = "needs long for its first answers (libccid)";
 const SLOW: &str = "needs long for every answer (libccid)";
+const SIM_SLOTS: &[Fix] = &[Fix::OtherSlots(&[10_753, 21_505, 43_011, 125_000])];
+const SIM_SLOTS_SLOW: &str = "the slots after the first are slower than the descriptor says (libccid)";
+const SLOW_NO_PPS: &[Fix] = &[Fix::MaxDataRate(9600), Fix::NoPps];
+const NO_PPS: &str = "Oz776: neither another speed nor another protocol works (libccid)";
 const PINPAD: &[Fix] = &[
     Fix::PinVerifyMessages(1),
     Fix::PinCondition(2),
@@ -412,6 +435,23 @@ const TABLE: &[Row] = &[
     old(0x03F0, 0x0036, 0x0124),
     old(0x062D, 0x0001, 0x0102),
     old(0x04E6, 0x5291, 0x0112),
+    // Speeds and parameters.
+    row(
+        0x058F,
+        0x9540,
+        &[Fix::MaxDataRate(200_000), Fix::OptionalParameters],
+        "AU9540: the higher rates it lists do not work, nor does SetParameters with every card (libccid)",
+    ),
+    row(0x0B97, 0x7762, SLOW_NO_PPS, NO_PPS),
+    row(0x0B97, 0x7772, SLOW_NO_PPS, NO_PPS),
+    row(0x08E6, 0x3479, SIM_SLOTS, SIM_SLOTS_SLOW),
+    Row {
+        vendor: 0x08E6,
+        product: Some(0x3480),
+        release: Release::Below(0x0200),
+        fixes: SIM_SLOTS,
+        reason: SIM_SLOTS_SLOW,
+    },
     // Descriptors that are wrong, and blocks that are too long.
     row(
         0x09BE,
@@ -517,6 +557,10 @@ impl Quirks {
             Fix::ReaderDirect => self.reader_direct = true,
             Fix::FirmwareRecord => self.firmware_record = true,
             Fix::OldFirmware => self.old_firmware = true,
+            Fix::MaxDataRate(bps) => self.speed.max_bps = Some(bps),
+            Fix::OtherSlots(bps) => self.speed.other_slots_bps = Some(bps),
+            Fix::NoPps => self.speed.no_pps = true,
+            Fix::OptionalParameters => self.speed.optional_parameters = true,
             Fix::AutoIfsd => self.correction.auto_ifsd = true,
             Fix::MaxIfsd(len) => self.correction.max_ifsd = Some(len),
             Fix::OldDraftDescriptor => self.correction.old_draft = true,

@@ -58,6 +58,16 @@ impl Engine {
         result
     }
 
+    /// Ends a command that the reader never answered, by an abort alone, which leaves the card as it is.
+    ///
+    /// # Errors
+    /// If the reader does not answer that either; stronger means are left.
+    pub(super) fn abandon(&mut self, transport: &dyn usb::Transport, slot: u8) -> Result<IccStatus> {
+        self.end_owed = false;
+        self.abort(transport, slot)?;
+        self.probe(transport, slot)
+    }
+
     /// Clears both bulk endpoints and selects the interface anew, where the reader knows that request.
     ///
     /// # Errors

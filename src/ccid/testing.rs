@@ -122,6 +122,8 @@ struct State {
     fail_out: VecDeque<ErrorKind>,
     short_out: bool,
     control: Option<ErrorKind>,
+    /// What control requests for data are answered with; stalled if nothing.
+    told: Option<Vec<u8>>,
     revived_by: Option<Call>,
     dead: bool,
 }
@@ -154,6 +156,7 @@ impl Reader {
             fail_out: VecDeque::new(),
             short_out: false,
             control: None,
+            told: None,
             revived_by: None,
             dead: false,
         }))
@@ -188,6 +191,11 @@ impl Reader {
     /// Control requests fail like this.
     pub(super) fn fail_control(&self, kind: ErrorKind) {
         self.0.lock().control = Some(kind);
+    }
+
+    /// Control requests for data are answered with this.
+    pub(super) fn tell(&self, answer: &[u8]) {
+        self.0.lock().told = Some(answer.to_vec());
     }
 
     /// The reader says nothing until it sees this.
@@ -290,8 +298,12 @@ impl Transport for Reader {
         self.0.lock().control.map_or(Ok(0), |kind| Err(error(kind)))
     }
 
-    fn control_in(&self, _: ControlRequest, _: &mut [u8], _: Duration) -> usb::Result<usize> {
-        Err(error(ErrorKind::Stall))
+    fn control_in(&self, request: ControlRequest, buffer: &mut [u8], _: Duration) -> usb::Result<usize> {
+        self.note(Call::Control(request));
+        let told = self.0.lock().told.clone().ok_or(error(ErrorKind::Stall))?;
+        let len = told.len().min(buffer.len());
+        buffer[..len].copy_from_slice(&told[..len]);
+        Ok(len)
     }
 
     fn clear_halt(&self, endpoint: u8) -> usb::Result<()> {

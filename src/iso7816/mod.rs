@@ -3,7 +3,10 @@
 pub mod apdu;
 pub mod atr;
 pub mod params;
+pub mod pps;
 pub mod protocol;
+pub mod t0;
+pub mod t1;
 
 pub use atr::{Atr, AtrBytes};
 pub use protocol::{Protocol, Protocols, available_protocols};

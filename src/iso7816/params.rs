@@ -74,8 +74,7 @@ struct Timing {
 }
 
 impl Timing {
-    fn of(atr: &Atr, clock_khz: u32) -> Option<Self> {
-        let fi_di = atr.ta1().unwrap_or(DEFAULT_FI_DI);
+    fn of(atr: &Atr, fi_di: u8, clock_khz: u32) -> Option<Self> {
         let f = u64::from(clock_rate_conversion(fi_di)?);
         let d = u64::from(baud_rate_adjustment(fi_di)?);
         let clock_khz = u64::from(clock_khz);
@@ -108,12 +107,14 @@ fn bounded(nanoseconds: u64) -> Duration {
 /// times, and five characters with 260 of them.
 // ISO 7816-3 §10.2: WT = WI x 960 x Fi/f
 #[must_use]
-pub fn t0_exchange_time(atr: &Atr, clock_khz: u32) -> Duration {
-    let Some(timing) = Timing::of(atr, clock_khz) else {
+pub fn t0_exchange_time(atr: &Atr, fi_di: u8, clock_khz: u32) -> Duration {
+    let Some(timing) = Timing::of(atr, fi_di, clock_khz) else {
         return FALLBACK_EXCHANGE_TIME;
     };
     let wi = u64::from(atr.tc2().unwrap_or(DEFAULT_WI));
-    let waiting = timing.cycles(960 * wi * timing.f);
+    // The card counts with the Fi it has offered, whatever was agreed on.
+    let offered = atr.ta1().and_then(clock_rate_conversion).map_or(0, u64::from);
+    let waiting = timing.cycles(960 * wi * timing.f.max(offered));
     let character = timing.character();
     let long = character.saturating_mul(261).saturating_add(waiting.saturating_mul(6));
     let slow = character.saturating_mul(5).saturating_add(waiting.saturating_mul(260));
@@ -123,11 +124,11 @@ pub fn t0_exchange_time(atr: &Atr, clock_khz: u32) -> Duration {
 /// How long one exchange over T=1 may take on a clock of `clock_khz`: a block out, the block waiting time, a block in.
 // ISO 7816-3 §11.4.3: BWT = 11 etu + 2^BWI x 960 x 372/f, CWT = (11 + 2^CWI) etu
 #[must_use]
-pub fn t1_exchange_time(atr: &Atr, clock_khz: u32) -> Duration {
-    let Some(timing) = Timing::of(atr, clock_khz) else {
+pub fn t1_exchange_time(atr: &Atr, fi_di: u8, clock_khz: u32) -> Duration {
+    let Some(timing) = Timing::of(atr, fi_di, clock_khz) else {
         return FALLBACK_EXCHANGE_TIME;
     };
-    let integers = atr.waiting_integers().unwrap_or(DEFAULT_WAITING_INTEGERS);
+    let integers = waiting_integers(atr);
     // Above 9 is reserved, and would only make a silent card take longer.
     let bwi = (integers >> 4).min(9);
     let cwi = integers & 0x0F;
@@ -143,25 +144,28 @@ pub fn t1_exchange_time(atr: &Atr, clock_khz: u32) -> Duration {
     )
 }
 
-/// How long one exchange may take over `protocol`.
+/// How long one exchange may take over `protocol`, with the Fi and Di in force.
 #[must_use]
-pub fn exchange_time(atr: &Atr, protocol: Protocol, clock_khz: u32) -> Duration {
+pub fn exchange_time(atr: &Atr, protocol: Protocol, fi_di: u8, clock_khz: u32) -> Duration {
     match protocol {
-        Protocol::T0 => t0_exchange_time(atr, clock_khz),
-        Protocol::T1 => t1_exchange_time(atr, clock_khz),
+        Protocol::T0 => t0_exchange_time(atr, fi_di, clock_khz),
+        Protocol::T1 => t1_exchange_time(atr, fi_di, clock_khz),
     }
 }
 
-/// Fi and Di that hold when the host sends no PPS: TA1 where the card is in specific mode and TA1 counts, or where the
-/// reader does the PPS from the parameters it is given; else the default.
+/// The OpenPGP card of version 1: it says BWI 4 and makes RSA keys for longer than that.
+const OPENPGP_1: &[u8] = &[
+    0x3B, 0xFA, 0x13, 0x00, 0xFF, 0x81, 0x31, 0x80, 0x45, 0x00, 0x31, 0xC1, 0x73, 0xC0, 0x01, 0x00, 0x00, 0x90, 0x00,
+    0xB1,
+];
+
+/// BWI and CWI to work with.
 #[must_use]
-pub fn fi_di_without_pps(atr: &Atr, reader_does_pps: bool) -> u8 {
-    let fixed = atr.specific_mode().is_some_and(|mode| !mode.implicit);
-    if fixed || reader_does_pps {
-        atr.ta1().unwrap_or(DEFAULT_FI_DI)
-    } else {
-        DEFAULT_FI_DI
+pub fn waiting_integers(atr: &Atr) -> u8 {
+    if atr.bytes() == OPENPGP_1 {
+        return 0x75;
     }
+    atr.waiting_integers().unwrap_or(DEFAULT_WAITING_INTEGERS)
 }
 
 /// IFSC to start T=1 with, 1 to 254.
@@ -195,7 +199,7 @@ pub fn t0_parameters(atr: &Atr, fi_di: u8) -> [u8; 5] {
 #[doc(alias = "abProtocolDataStructure")]
 pub fn t1_parameters(atr: &Atr, fi_di: u8) -> [u8; 7] {
     let checksum = 0x10 | u8::from(atr.uses_crc()) | u8::from(atr.is_inverse()) << 1;
-    let integers = atr.waiting_integers().unwrap_or(DEFAULT_WAITING_INTEGERS);
+    let integers = waiting_integers(atr);
     [
         fi_di,
         checksum,
@@ -231,33 +235,33 @@ mod tests {
 
     #[test]
     fn t0_defaults_at_4_mhz_take_232_seconds() {
-        let time = t0_exchange_time(&atr(&[0x3B, 0x00]), 4000);
+        let time = t0_exchange_time(&atr(&[0x3B, 0x00]), 0x11, 4000);
         assert_eq!(time.as_secs(), 232);
     }
 
     #[test]
     fn t1_times_at_4_mhz() {
         // TB3 missing: BWI 4, CWI 13
-        let time = t1_exchange_time(&atr(&[0x3B, 0x80, 0x01, 0x81]), 4000);
+        let time = t1_exchange_time(&atr(&[0x3B, 0x80, 0x01, 0x81]), 0x11, 4000);
         assert!((195..210).contains(&time.as_secs()), "{time:?}");
         // BWI 4, CWI 5
-        let time = t1_exchange_time(&atr(&[0x3B, 0x80, 0x81, 0x21, 0x45, 0x65]), 4000);
+        let time = t1_exchange_time(&atr(&[0x3B, 0x80, 0x81, 0x21, 0x45, 0x65]), 0x11, 4000);
         assert!((3000..4500).contains(&time.as_millis()), "{time:?}");
     }
 
     #[test]
     fn times_stay_within_bounds_whatever_the_card_says() {
         let slow = atr(&[0x3B, 0x90, 0x11, 0x40, 0xFF, 0x00]);
-        assert_eq!(t0_exchange_time(&slow, 1), MAX_EXCHANGE_TIME);
+        assert_eq!(t0_exchange_time(&slow, 0x11, 1), MAX_EXCHANGE_TIME);
         let fast = atr(&[0x3B, 0x90, 0x97, 0x40, 0x01, 0x00]);
-        assert_eq!(t0_exchange_time(&fast, u32::MAX), MIN_EXCHANGE_TIME);
+        assert_eq!(t0_exchange_time(&fast, 0x97, u32::MAX), MIN_EXCHANGE_TIME);
         let reserved = atr(&[0x3B, 0x10, 0x7F]);
-        assert_eq!(t0_exchange_time(&reserved, 4000), FALLBACK_EXCHANGE_TIME);
-        assert_eq!(t1_exchange_time(&atr(&[0x3B, 0x00]), 0), FALLBACK_EXCHANGE_TIME);
+        assert_eq!(t0_exchange_time(&reserved, 0x7F, 4000), FALLBACK_EXCHANGE_TIME);
+        assert_eq!(t1_exchange_time(&atr(&[0x3B, 0x00]), 0x11, 0), FALLBACK_EXCHANGE_TIME);
         for clock_khz in [1, 3580, 1_024_000, u32::MAX] {
             for integers in 0..=u8::MAX {
                 let card = atr(&[0x3B, 0xD0, 0xD1, 0xFE, 0x81, 0x21, integers]);
-                let time = t1_exchange_time(&card, clock_khz);
+                let time = t1_exchange_time(&card, 0x11, clock_khz);
                 assert!((MIN_EXCHANGE_TIME..=MAX_EXCHANGE_TIME).contains(&time));
             }
         }
@@ -281,13 +285,16 @@ mod tests {
     }
 
     #[test]
-    fn fi_di_without_pps_is_the_default_unless_fixed_or_done_by_the_reader() {
-        let negotiable = atr(&[0x3B, 0x10, 0x95]);
-        assert_eq!(fi_di_without_pps(&negotiable, false), 0x11);
-        assert_eq!(fi_di_without_pps(&negotiable, true), 0x95);
-        let specific = atr(&[0x3B, 0x90, 0x95, 0x10, 0x00]);
-        assert_eq!(fi_di_without_pps(&specific, false), 0x95);
-        let implicit = atr(&[0x3B, 0x90, 0x95, 0x10, 0x10]);
-        assert_eq!(fi_di_without_pps(&implicit, false), 0x11);
+    fn the_first_openpgp_card_is_given_more_time_than_it_asks_for() {
+        let card = atr(OPENPGP_1);
+        assert_eq!(card.waiting_integers(), Some(0x45));
+        assert_eq!(t1_parameters(&card, 0x11).get(3), Some(&0x75));
+        assert!(t1_exchange_time(&card, 0x11, 4000).as_secs() > 12);
+    }
+
+    #[test]
+    fn the_speed_in_force_counts_not_the_one_offered() {
+        let card = atr(&[0x3B, 0x90, 0x96, 0x40, 0x0A]);
+        assert!(t0_exchange_time(&card, 0x11, 4000) >= t0_exchange_time(&card, 0x96, 4000));
     }
 }

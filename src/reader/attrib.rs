@@ -9,7 +9,9 @@ use crate::ccid::Descriptor;
 use crate::error::{Error, Result};
 use crate::iso7816::atr::Atr;
 use crate::iso7816::params;
+use crate::iso7816::pps::Plan;
 use crate::iso7816::protocol::Protocol;
+use crate::iso7816::t1::Edc;
 
 /// SCARD_ATTR_CHARACTERISTICS: swallows, ejects, captures cards. The class' next bit (lock) would mean "contactless".
 const CHARACTERISTICS: u32 = 0x07;
@@ -121,7 +123,10 @@ impl LinkParameters {
     /// From what the card offers and the reader makes of it by itself.
     fn of(atr: &Atr, descriptor: &Descriptor, protocol: Option<Protocol>) -> Self {
         let reader_does_pps = descriptor.auto_pps() || descriptor.auto_negotiation();
-        let fi_di = params::fi_di_without_pps(atr, reader_does_pps);
+        let fi_di = match atr.ta1() {
+            Some(ta1) if reader_does_pps => ta1,
+            _ => Plan::without_request(atr).fi_di,
+        };
         // The blocks of SetParameters have the defaults in place of what the ATR leaves out.
         let [_, _, guard_time, waiting, _] = params::t0_parameters(atr, fi_di);
         let [_, _, _, waiting_integers, _, ifsc, _] = params::t1_parameters(atr, fi_di);
@@ -172,7 +177,17 @@ impl Turn<'_> {
             2 => Some(Protocol::T1),
             _ => None,
         };
-        Some(LinkParameters::of(&atr, self.port().engine().descriptor(), protocol))
+        let mut parameters = LinkParameters::of(&atr, self.port().engine().descriptor(), protocol);
+        if protocol.is_some() {
+            let link = self.link_data();
+            parameters.fi_di = link.fi_di().unwrap_or(parameters.fi_di);
+            if self.does_t1() {
+                parameters.ifsc = link.t1.ifsc();
+                parameters.ifsd = link.t1.ifsd();
+                parameters.crc = link.t1.edc() != Edc::Lrc;
+            }
+        }
+        Some(parameters)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::port::Hints;
-use super::turn::Turn;
+use super::turn::{RESYNCED, Turn};
 use crate::arbiter::locks::Byte;
 use crate::arbiter::record::CardState;
 use crate::error::{Error, Result};
@@ -79,7 +79,7 @@ impl Turn<'_> {
         );
         for slot in (0..self.port().slots()).filter(|slot| named.is_none_or(|named| named == *slot)) {
             if slot == self.slot {
-                self.distrust();
+                self.distrust(RESYNCED);
             } else if let (_, Some(mut entry)) = self.port().store().read(slot) {
                 if entry.state == CardState::Powered {
                     entry.note_reset();

@@ -1,6 +1,6 @@
 //! Keeping the record true to the reader: when to ask for the slot's status, and what the answer means.
 
-use super::turn::Turn;
+use super::turn::{RESYNCED, Turn};
 use crate::arbiter::locks::Byte;
 use crate::arbiter::record::CardState;
 use crate::ccid::message::IccStatus;
@@ -86,7 +86,7 @@ impl Turn<'_> {
             (status, engine.take_resynced())
         };
         if resynced {
-            self.distrust();
+            self.distrust(RESYNCED);
         }
         match status {
             Ok(icc) => {

@@ -17,6 +17,9 @@ use crate::usb;
 /// How exact the time of the last exchange is within a transaction.
 const USE_GRAIN_MS: u64 = 100;
 
+/// Why a card is distrusted.
+pub(super) const RESYNCED: &str = "pipes resynchronised";
+
 /// Who has the card's transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
@@ -207,7 +210,7 @@ impl<'a> Turn<'a> {
         };
         self.header.busy = 0;
         if resynced {
-            self.distrust();
+            self.distrust(RESYNCED);
         }
         result
     }
@@ -228,7 +231,7 @@ impl<'a> Turn<'a> {
             (result, engine.take_resynced())
         };
         if resynced {
-            self.distrust();
+            self.distrust(RESYNCED);
         }
         let now = Moment::now().millis();
         if now.saturating_sub(self.header.last_use_ms) >= USE_GRAIN_MS {
@@ -249,11 +252,10 @@ impl<'a> Turn<'a> {
         self.header_written = self.header;
     }
 
-    /// After the pipes had to be resynchronised nothing is known of the card: it is reset before its next use, and
-    /// everybody is told.
-    pub(super) fn distrust(&mut self) {
+    /// After trouble of this kind nothing is known of the card: it is reset before its next use, and everybody is told.
+    pub(super) fn distrust(&mut self, trouble: &str) {
         log::warn!(
-            "{}: pipes resynchronised; the card will be reset",
+            "{}: {trouble}; the card will be reset",
             self.port().interface().node.display()
         );
         if self.card.state == CardState::Powered {

@@ -237,19 +237,8 @@ pub fn enabled() -> bool {
 /// Plugs in what the value of `WINSCARD_SIM` asks for, once, on first use of the bus. Later calls change nothing, also
 /// after fork, where the child finds the same readers anew. Returns whether there is something to plug in.
 ///
-/// The value is `builtin` or `builtin:word=value,…`; words that are not understood are named in the log and skipped:
-///
-/// | word | value |
-/// |---|---|
-/// | `readers` | how many readers, 1 to 16 |
-/// | `slots` | slots of each, 1 to 16 |
-/// | `level` | `character`, `tpdu`, `short` or `extended` |
-/// | `card` | in slot 0: `default` (T=0 and T=1), `t0`, `t1`, `mute` or `none` |
-/// | `insert-after`, `remove-after`, `unplug-after` | time since plugging in: `500ms`, `2s`, a number is milliseconds |
-/// | `interrupt` | `yes` or `no` |
-/// | `packet`, `max-message`, `busy`, `protocols`, `voltages`, `features`, `vid`, `pid` | field of the descriptor, decimal or 0x… |
-/// | `pin` | digits typed at a PIN pad, which the reader then has |
-/// | `latency` | time added to every command |
+/// The value is `builtin` or `builtin:word=value,…`, see docs/software-reader.md; words that are not understood are named
+/// in the log and skipped.
 pub fn builtin_from_env(value: &str) -> bool {
     match Spec::parse(value) {
         Some(spec) => {

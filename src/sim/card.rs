@@ -149,6 +149,18 @@ impl Offer {
         offer
     }
 
+    /// Whether the card agrees to these Fi and Di (ISO 7816-3 §9.2): the default, or its own Fi with a Di up to its own.
+    pub(super) fn can_take(&self, fi_di: u8) -> bool {
+        let rate = |fi_di: u8| match fi_di & 0x0F {
+            power @ 1..=7 => 1 << (power - 1),
+            8 => 12,
+            9 => 20,
+            _ => u32::MAX,
+        };
+        let own = fi_di >> 4 == self.ta1 >> 4 && rate(fi_di) <= rate(self.ta1);
+        fi_di == 0x11 || (own && !self.specific) || (self.specific && fi_di == self.ta1)
+    }
+
     fn interface_byte(&mut self, group: u8, letter: u8, byte: u8, announced: Option<u8>, t1_seen: &mut [bool; 3]) {
         match (group, letter) {
             (1, 0) => self.ta1 = byte,

@@ -323,6 +323,7 @@ impl Device {
             None if !good_len => Some(Reply::failed(error::BAD_LENGTH)),
             None => self.carry_out(&command, &faults, now),
         };
+        let reply = reply.map(|reply| garbled(reply, &faults));
         if let Some(reply) = reply {
             self.answer(now, &command, reply, &faults);
         }
@@ -389,6 +390,23 @@ impl Device {
             }
         }
     }
+}
+
+/// What becomes of an answer on a bad line between card and reader.
+fn garbled(mut reply: Reply, faults: &[Fault]) -> Reply {
+    for fault in faults {
+        if let Fault::FailAfter(error) = fault {
+            reply = Reply {
+                delay: reply.delay,
+                ..Reply::failed(*error)
+            };
+        } else if let Fault::Garble(place) = fault {
+            if let Some(byte) = reply.data.iter_mut().rev().nth(*place) {
+                *byte ^= 0x10;
+            }
+        }
+    }
+    reply
 }
 
 /// What the configuration says, or what came in.

@@ -6,7 +6,6 @@ use super::card::Protocol;
 use super::config::{Config, Level, PinEntry, feature};
 use super::secure;
 use super::slot::{Reply, Slot};
-use super::t1;
 use super::wire::{Command, error};
 
 /// Values of `wLevelParameter` and `bChainParameter` (CCID 1.1 §6.1.4, §6.2.1).
@@ -111,8 +110,8 @@ impl Slot {
         if let Some(answer) = self.pps(config, &command.data) {
             return Reply::data(answer);
         }
-        if self.parameters.protocol != self.protocol {
-            // Reader and card speak different protocols: the card never answers.
+        if self.parameters.protocol != self.protocol || !self.same_speed() {
+            // Reader and card speak different protocols, or at different speeds: the card never answers.
             return Reply::failed(error::ICC_MUTE);
         }
         let block_time = self.block_time(config);
@@ -145,6 +144,8 @@ impl Slot {
         let expected = usize::from(command.level_parameter());
         if let Some(answer) = self.pps(config, &command.data) {
             self.line.answer(&answer);
+        } else if !self.same_speed() {
+            return Reply::failed(error::ICC_MUTE);
         } else {
             let block_time = self.block_time(config);
             let Some(card) = &mut self.card else {
@@ -185,13 +186,14 @@ impl Slot {
         }
         let protocol = Protocol::from_number(pps0 & 0x0F).filter(|p| self.offer.protocols & p.bit() != 0)?;
         let speed = (pps0 & 0x10 != 0).then(|| request.get(2).copied()).flatten();
-        if speed.is_some_and(|speed| speed != 0x11 && speed != self.offer.ta1) {
+        if speed.is_some_and(|speed| !self.offer.can_take(speed)) {
             // A speed the card never offered: it goes on without PPS1.
             let pps0 = pps0 & 0x0F;
             self.protocol = protocol;
             return Some(vec![0xFF, pps0, 0xFF ^ pps0]);
         }
         self.protocol = protocol;
+        self.speed = speed.unwrap_or(self.speed);
         Some(request.to_vec())
     }
 
@@ -223,8 +225,8 @@ impl Slot {
         let (data, delay) = match (config.level, self.protocol) {
             (Level::Character | Level::Tpdu, Protocol::T1) => {
                 let [nad, pcb, _] = prepared.prologue;
-                self.t1
-                    .block(card.as_mut(), &t1::seal(nad, (pcb, prepared.apdu)), block_time)
+                let block = self.t1.seal(nad, (pcb, prepared.apdu));
+                self.t1.block(card.as_mut(), &block, block_time)
             }
             (Level::Character | Level::Tpdu, Protocol::T0) => t0_exchange(self, &prepared.apdu),
             (Level::ShortApdu | Level::ExtendedApdu, _) => (card.apdu(&prepared.apdu), card.delay()),

@@ -50,6 +50,10 @@ pub enum Fault {
     Delay(Duration),
     /// The command is not carried out and fails with this `bError`.
     Fail(u8),
+    /// The command is carried out, and all the same fails with this `bError`: what the card said is lost.
+    FailAfter(u8),
+    /// This byte of the answer's data, counted from its end, comes with a bit turned over.
+    Garble(usize),
     /// IccPowerOn fails (bError 0xFE) with these `bPowerSelect` values; other commands are unharmed.
     PowerOnFails(Vec<u8>),
     /// The card is pulled out while the command is carried out.

@@ -70,6 +70,10 @@ pub(super) struct Slot {
     /// Protocol the card runs.
     pub(super) protocol: Protocol,
     pub(super) parameters: Parameters,
+    /// Fi and Di the card works with.
+    pub(super) speed: u8,
+    /// Those the host has told the reader.
+    told_speed: Option<u8>,
     /// Nothing but the ATR has been exchanged: a PPS is possible (ISO 7816-3 §9.1).
     pub(super) fresh: bool,
     pub(super) t0: T0,
@@ -93,6 +97,8 @@ impl Slot {
             clock_stopped: false,
             protocol: offer.first,
             parameters: Parameters::initial(&offer),
+            speed: 0x11,
+            told_speed: None,
             offer,
             fresh: false,
             t0: T0::default(),
@@ -182,7 +188,6 @@ impl Slot {
     fn activate(&mut self, config: &Config, voltage: u8, reset: Reset) -> Reply {
         self.forget_exchange();
         self.t0 = T0::default();
-        self.t1 = T1::default();
         let Some(card) = &mut self.card else {
             return Reply::failed(error::ICC_MUTE);
         };
@@ -199,6 +204,9 @@ impl Slot {
         self.clock_stopped = false;
         self.fresh = true;
         self.offer = Offer::parse(&atr);
+        self.t1 = T1::of(&self.offer);
+        self.speed = if self.offer.specific { self.offer.ta1 } else { 0x11 };
+        self.told_speed = None;
         self.protocol = self.offer.first;
         self.parameters = if config.has(feature::AUTO_PARAMETERS) {
             Parameters::from_offer(&self.offer)
@@ -262,7 +270,11 @@ impl Slot {
                 return Reply::failed(error::PROTOCOL_NOT_SUPPORTED);
             }
             self.protocol = protocol;
+            if let Some(&speed) = command.data.first().filter(|speed| self.offer.can_take(**speed)) {
+                self.speed = speed;
+            }
         }
+        self.told_speed = command.data.first().copied();
         self.parameters = Parameters {
             protocol,
             bytes: command.data.clone(),
@@ -298,6 +310,11 @@ impl Slot {
             let _ejected: Option<Box<dyn Card>> = self.remove();
         }
         self.status()
+    }
+
+    /// Whether the reader talks to the card at the card's speed.
+    pub(super) fn same_speed(&self) -> bool {
+        self.told_speed.is_none_or(|told| told == self.speed)
     }
 
     /// Block waiting time of T=1 with the parameters now in force (ISO 7816-3 §11.4.3).

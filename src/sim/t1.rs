@@ -1,8 +1,8 @@
-//! The card's side of T=1 (ISO 7816-3 §11): one block in, one block out. EDC is LRC.
+//! The card's side of T=1 (ISO 7816-3 §11): one block in, one block out.
 
 use std::time::Duration;
 
-use super::card::Card;
+use super::card::{Card, Offer};
 
 const R_BLOCK: u8 = 0x80;
 const S_BLOCK: u8 = 0xC0;
@@ -14,6 +14,7 @@ const WTX: u8 = 0xC3;
 const MORE: u8 = 0x20;
 /// IFS of both sides until told otherwise (ISO 7816-3 §11.4.2).
 const DEFAULT_IFS: usize = 32;
+const LONGEST: usize = 254;
 
 /// Why a block is refused, as told in the R-block (ISO 7816-3 §11.3.2.2).
 const EDC_ERROR: u8 = 1;
@@ -28,6 +29,10 @@ pub(super) struct T1 {
     expect: bool,
     /// Longest information field the reader takes (IFSD).
     ifsd: usize,
+    /// Longest one the card takes (IFSC).
+    ifsc: usize,
+    /// CRC instead of LRC.
+    crc: bool,
     /// The parts of a chained command so far.
     command: Vec<u8>,
     /// What has not been sent of the answer.
@@ -44,6 +49,8 @@ impl Default for T1 {
             send: false,
             expect: false,
             ifsd: DEFAULT_IFS,
+            ifsc: LONGEST,
+            crc: false,
             command: Vec::new(),
             answer: Vec::new(),
             last: Vec::new(),
@@ -53,17 +60,31 @@ impl Default for T1 {
 }
 
 impl T1 {
+    /// After a reset, of a card that has announced this.
+    pub(super) fn of(offer: &Offer) -> Self {
+        Self {
+            ifsc: usize::from(offer.ifsc).clamp(1, LONGEST),
+            crc: offer.crc,
+            ..Self::default()
+        }
+    }
+
+    /// A whole block with LEN and check code.
+    pub(super) fn seal(&self, nad: u8, content: (u8, Vec<u8>)) -> Vec<u8> {
+        sealed(self.crc, nad, content)
+    }
+
     /// Answers one block. `block_time` is the BWT: a card that takes longer asks for more time first (rule 3).
     pub(super) fn block(&mut self, card: &mut dyn Card, input: &[u8], block_time: Duration) -> (Vec<u8>, Duration) {
         let nad = input.first().map_or(0, |nad| nad.rotate_left(4));
         let mut delay = Duration::ZERO;
-        let answer = match parse(input) {
+        let answer = match parse(input, self.crc) {
             Err(error) => self.refuse(error),
             Ok((pcb, inf)) if pcb & 0x80 == 0 => self.information(card, pcb, inf, block_time, &mut delay),
             Ok((pcb, _)) if pcb & 0xC0 == R_BLOCK => self.acknowledgement(pcb),
             Ok((pcb, inf)) => self.supervisory(pcb, inf, &mut delay),
         };
-        let block = seal(nad, answer);
+        let block = self.seal(nad, answer);
         self.last.clone_from(&block);
         (block, delay)
     }
@@ -77,6 +98,9 @@ impl T1 {
         block_time: Duration,
         delay: &mut Duration,
     ) -> (u8, Vec<u8>) {
+        if inf.len() > self.ifsc {
+            return self.refuse(OTHER_ERROR);
+        }
         if (pcb & 0x40 != 0) != self.expect || !self.answer.is_empty() || self.held.is_some() {
             return self.refuse(OTHER_ERROR);
         }
@@ -94,7 +118,7 @@ impl T1 {
                 .as_millis()
                 .div_ceil(block_time.as_millis().max(1))
                 .saturating_add(1);
-            self.held = Some((seal(0, first), time));
+            self.held = Some((self.seal(0, first), time));
             return (WTX, vec![u8::try_from(multiplier).unwrap_or(u8::MAX)]);
         }
         *delay = time;
@@ -114,7 +138,12 @@ impl T1 {
         match (pcb, inf) {
             (RESYNCH, []) => {
                 // Rule 6: sequence numbers and IFSD start anew.
-                *self = Self::default();
+                let (crc, ifsc) = (self.crc, self.ifsc);
+                *self = Self {
+                    crc,
+                    ifsc,
+                    ..Self::default()
+                };
                 (RESYNCH | S_RESPONSE, Vec::new())
             }
             (IFS, &[ifsd @ 1..=254]) => {
@@ -129,7 +158,7 @@ impl T1 {
             (pcb, [_]) if pcb == WTX | S_RESPONSE => match self.held.take() {
                 Some((block, time)) => {
                     *delay = time;
-                    content(&block)
+                    content(&block, self.crc)
                 }
                 None => self.refuse(OTHER_ERROR),
             },
@@ -158,16 +187,19 @@ impl T1 {
         if self.last.is_empty() {
             self.refuse(OTHER_ERROR)
         } else {
-            content(&self.last)
+            content(&self.last, self.crc)
         }
     }
 }
 
 /// PCB and INF of a good block.
-fn parse(block: &[u8]) -> Result<(u8, &[u8]), u8> {
+fn parse(block: &[u8], crc: bool) -> Result<(u8, &[u8]), u8> {
     let (&[_, pcb, len], rest) = block.split_first_chunk::<3>().ok_or(OTHER_ERROR)?;
-    let (_, inf) = rest.split_last().ok_or(OTHER_ERROR)?;
-    if lrc(block) != 0 {
+    let epilogue_len = if crc { 2 } else { 1 };
+    let inf_len = rest.len().checked_sub(epilogue_len).ok_or(OTHER_ERROR)?;
+    let (inf, epilogue) = rest.split_at_checked(inf_len).ok_or(OTHER_ERROR)?;
+    let checked = block.get(..3 + inf_len).unwrap_or_default();
+    if epilogue != check_code(crc, checked) {
         return Err(EDC_ERROR);
     }
     if inf.len() != usize::from(len) || len == 0xFF {
@@ -181,20 +213,38 @@ fn parse(block: &[u8]) -> Result<(u8, &[u8]), u8> {
 }
 
 /// PCB and INF of a block this side has made.
-fn content(block: &[u8]) -> (u8, Vec<u8>) {
-    parse(block).map_or((R_BLOCK | OTHER_ERROR, Vec::new()), |(pcb, inf)| (pcb, inf.to_vec()))
+fn content(block: &[u8], crc: bool) -> (u8, Vec<u8>) {
+    parse(block, crc).map_or((R_BLOCK | OTHER_ERROR, Vec::new()), |(pcb, inf)| (pcb, inf.to_vec()))
 }
 
 /// A whole block with LEN and LRC.
-pub(super) fn seal(nad: u8, (pcb, inf): (u8, Vec<u8>)) -> Vec<u8> {
+#[cfg(test)]
+pub(super) fn seal(nad: u8, content: (u8, Vec<u8>)) -> Vec<u8> {
+    sealed(false, nad, content)
+}
+
+fn sealed(crc: bool, nad: u8, (pcb, inf): (u8, Vec<u8>)) -> Vec<u8> {
     let mut block = vec![nad, pcb, u8::try_from(inf.len()).unwrap_or(0)];
     block.extend(inf);
-    block.push(lrc(&block));
+    let code = check_code(crc, &block);
+    block.extend(code);
     block
 }
 
-fn lrc(bytes: &[u8]) -> u8 {
-    bytes.iter().fold(0, |sum, byte| sum ^ byte)
+/// The CRC is the plain remainder, high byte first, as cards in the field have it.
+fn check_code(crc: bool, bytes: &[u8]) -> Vec<u8> {
+    if !crc {
+        return vec![bytes.iter().fold(0, |sum, byte| sum ^ byte)];
+    }
+    // The register shifts left over bits that come low one first.
+    let bits = bytes
+        .iter()
+        .flat_map(|byte| (0..8).map(move |bit| u16::from(byte >> bit & 1)));
+    let register = bits.fold(0xFFFF_u16, |register, bit| {
+        let carry = register >> 15 ^ bit;
+        register << 1 ^ (carry * 0x1021)
+    });
+    register.reverse_bits().to_be_bytes().to_vec()
 }
 
 #[cfg(test)]
@@ -214,7 +264,7 @@ mod tests {
 
     fn ask(card: &mut BuiltinCard, t1: &mut T1, pcb: u8, inf: &[u8]) -> (u8, Vec<u8>) {
         let (block, _) = t1.block(card, &seal(0, (pcb, inf.to_vec())), BWT);
-        let (pcb, inf) = parse(&block).unwrap();
+        let (pcb, inf) = parse(&block, false).unwrap();
         (pcb, inf.to_vec())
     }
 
@@ -236,6 +286,18 @@ mod tests {
         let rest = [&[7; 8][..], &[0x90, 0x00]].concat();
         assert_eq!(ask(&mut card, &mut t1, 0x90, &[]), (0x40, rest.clone()));
         assert_eq!(ask(&mut card, &mut t1, 0x90, &[]), (0x40, rest), "asked for once more");
+    }
+
+    #[test]
+    fn crc_and_ifsc_are_those_of_the_atr() {
+        let (mut card, _) = start();
+        // TA3 = 4, TC3 = 1.
+        let offer = Offer::parse(&[0x3B, 0x80, 0x81, 0x51, 4, 1]);
+        let mut t1 = T1::of(&offer);
+        let ifs = [0x00, 0xC1, 0x01, 0xFE, 0x54, 0x4E];
+        assert_eq!(t1.block(&mut card, &ifs, BWT).0, [0x00, 0xE1, 0x01, 0xFE, 0x57, 0x75]);
+        let long = t1.seal(0, (0x00, vec![0, 0x84, 0, 0, 1]));
+        assert_eq!(t1.block(&mut card, &long, BWT).0, t1.seal(0, (0x82, vec![])));
     }
 
     #[test]

@@ -203,7 +203,7 @@ fn interface(descriptor: &[u8]) -> Option<InterfaceDescriptor> {
 
 impl InterfaceDescriptor {
     /// Takes in a descriptor that stands after this interface's, wherever it stands: some readers have the class
-    /// descriptor after the last endpoint (O2 Micro Oz776, 0B97:7762; BLUDRIVE II, 1B0E:1078).
+    /// descriptor after the last endpoint (O2 Micro Oz776, BLUDRIVE II).
     fn take(&mut self, kind: u8, descriptor: &[u8]) {
         match kind {
             kind::ENDPOINT => self.take_endpoint(descriptor),

@@ -130,28 +130,25 @@ fn a_reader_that_refuses_the_parameters_makes_the_card_unresponsive() {
     assert_eq!(context.shared(&bench).active, T1);
 }
 
-/// What is not there yet must say so and break nothing.
+/// A reader that leaves the protocol to the host works like any other.
 #[test]
-fn exchange_levels_still_missing_are_refused_clearly() {
+fn every_exchange_level_has_both_protocols() {
     let context = Context::new();
-    let tpdu = Bench::new_at(Level::Tpdu);
-    assert_eq!(refused(&context, &tpdu, SHARED, T1), ReaderUnsupported);
-    assert_eq!(
-        context.connect(&tpdu.name, SHARED, ANY).unwrap().active,
-        T0,
-        "T=0 is there"
-    );
-    let only_t1 = Bench::with(Config::at_level(Level::Tpdu), BuiltinCard::new(Protocols::T1));
-    assert_eq!(refused(&context, &only_t1, SHARED, ANY), ReaderUnsupported);
-    let character = Bench::new_at(Level::Character);
-    for protocols in [T0, T1, ANY] {
-        assert_eq!(
-            refused(&context, &character, SHARED, protocols),
-            ReaderUnsupported,
-            "{protocols}"
-        );
+    for level in [Level::Character, Level::Tpdu, Level::ShortApdu, Level::ExtendedApdu] {
+        for (card, asked, expected) in [
+            (Protocols::Both, ANY, Ok(T1)),
+            (Protocols::Both, T0, Ok(T0)),
+            (Protocols::T1, ANY, Ok(T1)),
+            (Protocols::T0, ANY, Ok(T0)),
+            (Protocols::T0, T1, Err(ProtoMismatch)),
+        ] {
+            let bench = Bench::with(Config::at_level(level), BuiltinCard::new(card));
+            let result = context.connect(&bench.name, SHARED, asked);
+            let active = result.as_ref().map(|card| card.active).map_err(|error| *error);
+            assert_eq!(active, expected, "{level:?} {card:?}");
+            if let (Ok(card), Ok(protocol)) = (result, expected) {
+                assert_eq!(card.transmit_as(protocol, SELECT), Ok(OK_SW.into()), "{level:?}");
+            }
+        }
     }
-    let direct = context.direct(&character);
-    assert_eq!(direct.status().unwrap().protocol, 0);
-    assert!(direct.features().is_ok());
 }

@@ -221,7 +221,8 @@ fn buffers_may_overlap() {
 fn commands_of_no_or_one_byte_go_to_the_reader() {
     for level in [Level::ExtendedApdu, Level::ShortApdu, Level::Tpdu] {
         let (bench, context) = (Bench::new_at(level), Context::new());
-        let card = context.shared(&bench);
+        // With T=1 at TPDU level it is the card's business.
+        let card = context.connect(&bench.name, SHARED, T0).unwrap();
         for command in [&[][..], &[0x00]] {
             let exchanges = bench.reader.counters().xfr_blocks;
             assert_eq!(card.transmit(command), Err(NotTransacted), "{level:?} {command:?}");

@@ -211,14 +211,6 @@ fn command_longer_than_any_apdu_is_refused_at_extended_level() {
 }
 
 #[test]
-fn character_level_is_refused_without_a_message() {
-    let reader = Reader::new(polite);
-    let result = transmit(&mut engine(0, 271), &reader, COMMAND);
-    assert!(matches!(result, Err(Error::LevelUnsupported(_))));
-    assert_eq!(reader.kinds(), []);
-}
-
-#[test]
 fn tpdu_goes_out_verbatim() {
     for command in [
         &[0x00, 0xA4, 0x00, 0x00][..],

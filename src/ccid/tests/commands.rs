@@ -2,9 +2,8 @@
 
 use super::super::descriptor::ExchangeLevel;
 use super::super::error::{Error, SlotError};
-use super::super::exchange::{Engine, supports};
+use super::super::exchange::Engine;
 use super::super::testing::*;
-use crate::iso7816::Protocol;
 
 const BLOCK: &[u8] = &[0x11, 0x00, 0x00, 0x0A, 0x00];
 
@@ -135,6 +134,43 @@ fn reader_that_claims_iccd_but_has_bulk_endpoints_is_taken() {
 }
 
 #[test]
+fn quirks_correct_the_descriptor() {
+    let corrected = |vendor, product, release, change: fn(&mut Vec<u8>)| {
+        let mut interface = interface(TPDU, 271);
+        (interface.vendor_id, interface.product_id) = (vendor, product);
+        interface.device_release = release;
+        change(&mut interface.class_descriptor);
+        *Engine::new(&interface).unwrap().descriptor()
+    };
+    // As MySmartPad has it: voltages, protocols and clock beside their places, dwMaxIFSD for bNumDataRatesSupported.
+    let draft = corrected(0x09BE, 0x0002, 0x0200, |d| {
+        d[5] = 0;
+        d[6..10].copy_from_slice(&0x0300_u32.to_le_bytes());
+        d[10..14].copy_from_slice(&1_024_000_u32.to_le_bytes());
+        d[27] = 254;
+        d[28..32].fill(0);
+        d[36..40].copy_from_slice(&0x0300_0000_u32.to_le_bytes());
+    });
+    assert_eq!(
+        (draft.voltages(), draft.protocols(), draft.default_clock_khz()),
+        (7, 3, 4000)
+    );
+    assert_eq!(
+        (draft.max_ifsd(), draft.data_rates_supported(), draft.mechanical()),
+        (254, 0, 0)
+    );
+    let ifsd = |vendor, product, release| {
+        let descriptor = corrected(vendor, product, release, |_| {});
+        (descriptor.max_ifsd(), descriptor.auto_ifsd())
+    };
+    assert_eq!(ifsd(0x04E6, 0x5115, 0x0513), (48, false));
+    assert_eq!(ifsd(0x04E6, 0x5115, 0x0514), (254, false));
+    assert_eq!(ifsd(0x0529, 0x0620, 0x0013), (254, true));
+    assert_eq!(ifsd(0x0529, 0x0620, 0x0014), (254, false));
+    assert_eq!(ifsd(0x0B0C, 0x0050, 0x0100), (254, true));
+}
+
+#[test]
 fn quirks_correct_the_level() {
     let level = |vendor, product, release, features| {
         let mut interface = interface(features, 271);
@@ -176,18 +212,4 @@ fn slow_readers_are_given_more_time() {
     assert_eq!(waits(0xFFFF, 0xFFFF), [3.0, 3.0]);
     assert_eq!(waits(0x04E6, 0x5293), [12.0, 3.0], "while opening");
     assert_eq!(waits(0x04E6, 0x5790), [12.0, 12.0], "always");
-}
-
-#[test]
-fn what_the_host_does_not_do_yet_is_refused() {
-    use ExchangeLevel::{Character, ExtendedApdu, ShortApdu, Tpdu};
-    for (level, t0, t1) in [
-        (Character, false, false),
-        (Tpdu, true, false),
-        (ShortApdu, true, true),
-        (ExtendedApdu, true, true),
-    ] {
-        assert_eq!(supports(level, Protocol::T0).is_ok(), t0, "{level:?}");
-        assert_eq!(supports(level, Protocol::T1).is_ok(), t1, "{level:?}");
-    }
 }

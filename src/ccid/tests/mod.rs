@@ -8,9 +8,11 @@ mod descriptor;
 mod iccd;
 mod noise;
 mod power;
+mod rates;
 mod receive;
 mod recovery;
 mod secure;
+mod tpdu;
 
 use super::Engine;
 use super::error::Result;

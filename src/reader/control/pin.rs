@@ -4,9 +4,10 @@ use super::super::turn::Turn;
 use super::{exchange, failure};
 use crate::arbiter::record::CardState;
 use crate::ccid::pin::{PinError, PinOperation, Purpose};
-use crate::ccid::secure::PinOutcome;
-use crate::ccid::{ExchangeLevel, IccStatus};
+use crate::ccid::secure::{PinBlocks, PinOutcome, PinStep};
+use crate::ccid::{self, IccStatus, SlotError};
 use crate::error::{Error, Result};
+use crate::iso7816::t1::{Action, Event, Exchange, Failure};
 
 /// Room for any response of the short form.
 const RESPONSE_LEN: usize = 258;
@@ -47,16 +48,12 @@ fn carry_out(turn: &mut Turn<'_>, operation: PinOperation<'_>, capacity: usize) 
         return Ok(vec![0; STATUS_WORD_LEN]);
     }
     confirm_card(turn)?;
-    if wants_blocks(turn) {
-        log::error!(
-            "{}: PIN entry over T=1 blocks made by the host",
-            turn.port().interface().node.display()
-        );
-        return Err(Error::UnsupportedFeature);
-    }
     let mut response = vec![0; RESPONSE_LEN];
-    let result =
-        turn.exchange(|engine, transport, slot| engine.secure(transport, slot, operation, None, &mut response));
+    let result = if turn.does_t1() {
+        with_blocks(turn, operation, &mut response)
+    } else {
+        turn.exchange(|engine, transport, slot| engine.secure(transport, slot, operation, None, &mut response))
+    };
     turn.touch();
     let len = match result.map_err(|error| failure(turn, error))? {
         PinOutcome::Reader(word) => return Ok(word.bytes().to_vec()),
@@ -84,8 +81,57 @@ fn confirm_card(turn: &mut Turn<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Whether the host makes the T=1 blocks.
-fn wants_blocks(turn: &Turn<'_>) -> bool {
-    const T1: u8 = 2;
-    turn.port().engine().level() == ExchangeLevel::Tpdu && turn.card.protocol == T1
+/// Where the host makes the T=1 blocks: the reader makes the one with the PIN, and T=1 goes on from there.
+fn with_blocks(turn: &mut Turn<'_>, operation: PinOperation<'_>, response: &mut [u8]) -> ccid::Result<PinOutcome> {
+    let mut link = turn.link_data();
+    let mut blocks = Blocks {
+        exchange: Exchange::by_reader(link.t1, response),
+        unfinished: false,
+    };
+    let result =
+        turn.exchange(|engine, transport, slot| engine.secure(transport, slot, operation, Some(&mut blocks), &mut []));
+    // What the reader refused has not gone to the card; anything else may have.
+    let broken = match result {
+        Ok(_) => false,
+        Err(ccid::Error::Slot(error)) => !matches!(error, SlotError::CommandNotSupported | SlotError::BadField(_)),
+        Err(_) => blocks.unfinished,
+    };
+    if broken {
+        blocks.exchange.break_off();
+    }
+    link.t1 = blocks.exchange.state();
+    turn.keep(&link);
+    result
+}
+
+/// T=1 after a block that the reader has made.
+struct Blocks<'a> {
+    exchange: Exchange<'a>,
+    /// An answer of the card is due.
+    unfinished: bool,
+}
+
+impl PinBlocks for Blocks<'_> {
+    fn prologue(&self, len: usize) -> [u8; 3] {
+        self.exchange.prologue(len)
+    }
+
+    fn step(&mut self, came: Option<&[u8]>) -> PinStep {
+        let action = self.exchange.step(came.map_or(Event::Parity, Event::Block));
+        self.unfinished = matches!(action, Action::Send { .. });
+        match action {
+            Action::Send { waiting } => PinStep::Send { waiting },
+            Action::Done => PinStep::Done(self.exchange.response_len()),
+            Action::Repeat | Action::Failed(Failure::Unrepeatable) => {
+                PinStep::Failed("the card wants the PIN once more")
+            }
+            Action::Failed(Failure::Aborted) => PinStep::Failed("the card aborted the exchange"),
+            Action::Failed(Failure::Unresponsive) => PinStep::Failed("the card does not come back into step"),
+            Action::Failed(Failure::Endless) => PinStep::Failed("a response without end"),
+        }
+    }
+
+    fn block(&self) -> &[u8] {
+        self.exchange.block()
+    }
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0
- * traffic ID COUNT: on the first reader, COUNT transactions of four APDUs whose answers only fit their commands, each followed by
- * one single APDU outside. Any byte of another program's exchange in ours, or of ours lost, ends it. */
+ * traffic ID COUNT [FIFO]: on the first reader, COUNT transactions of four APDUs whose answers only fit their commands, each followed by
+ * one single APDU outside; with FIFO, says "ready" when connected and begins when somebody opens that for writing. Any byte of another program's exchange in ours, or of ours lost, ends it. */
+#include <fcntl.h>
 #include <time.h>
 #include "pcsc.h"
 
@@ -46,7 +47,7 @@ static void marked(SCARDHANDLE card, BYTE id, unsigned serial)
 
 int main(int argc, char **argv)
 {
-	REQUIRE(argc == 3);
+	REQUIRE(argc == 3 || argc == 4);
 	BYTE id = (BYTE)atoi(argv[1]);
 	unsigned count = (unsigned)atoi(argv[2]);
 	SCARDCONTEXT context;
@@ -58,6 +59,11 @@ int main(int argc, char **argv)
 	OK(SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &context));
 	first_reader(context, name);
 	OK(SCardConnect(context, name, SCARD_SHARE_SHARED, ANY, &card, &protocol));
+	if (argc == 4) {
+		puts("ready");
+		fflush(stdout);
+		REQUIRE(open(argv[3], O_RDONLY | O_CLOEXEC) >= 0);
+	}
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	for (unsigned serial = 0; serial < count; serial++) {
 		OK(SCardBeginTransaction(card));
