@@ -198,11 +198,9 @@ fn slot_status_tells_the_three_states() {
 fn a_busy_slot_is_asked_again() {
     let reader = Reader::script(
         0x65,
-        vec![
-            |sent| sent.status(0x42, 0xE0),
-            |sent| sent.status(0x42, 0xE0),
-            |sent| sent.status(0x01, 0),
-        ],
+        vec![|sent| sent.status(0x42, 0xE0), |sent| sent.status(0x42, 0xE0), |sent| {
+            sent.status(0x01, 0)
+        }],
     );
     assert_eq!(engine(SHORT, 271).slot_status(&reader, 0), Ok(IccStatus::Inactive));
 }
