@@ -104,6 +104,10 @@ fn a_change_reported_with_a_card_in_the_slot_is_a_swap_only_where_status_hides_i
         drop(reader.insert(0, card(Protocols::T0)));
         let session = connect(&context, &names[0]).unwrap();
         works(&session);
+        // What comes at once tells of the time before the card was powered up.
+        reader.inject(Fault::Interrupt(vec![0x50, 0x03]));
+        works(&session);
+        sleep(Duration::from_millis(1100));
         // Present and changed, in one message: removal and insertion came too close for two.
         reader.inject(Fault::Interrupt(vec![0x50, 0x03]));
         match expected {

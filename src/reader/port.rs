@@ -24,6 +24,8 @@ use crate::fork::PerProcess;
 use crate::sim;
 use crate::usb::{self, Interface, Interrupt, Transport};
 
+/// How late a report may come: four times the longest interval of an interrupt endpoint (USB 2.0 §9.6.6).
+const LATE_REPORT_MS: u64 = 1000;
 /// How often to say that somebody else has the reader.
 const COMPLAINT_INTERVAL_MS: u64 = 5000;
 
@@ -39,6 +41,8 @@ pub(crate) struct Port {
     peer: u32,
     _alive: LockFile,
     claimed: AtomicBool,
+    /// For each slot, when its card was powered up last since the claim is ours; 0 for not yet.
+    met: [AtomicU64; MAX_SLOTS as usize],
     /// When a use of a card was last written down.
     touched: AtomicU64,
     /// What of the reader's own reports is to be believed, and what it leaves behind.
@@ -178,6 +182,7 @@ impl Port {
             peer,
             _alive: alive,
             claimed: AtomicBool::new(false),
+            met: [const { AtomicU64::new(0) }; MAX_SLOTS as usize],
             touched: AtomicU64::new(0),
             nature,
             wall_offset: AtomicU64::new(0),
@@ -254,7 +259,27 @@ impl Port {
 
     /// Notes that the claim is ours, or no longer.
     pub(crate) fn set_claimed(&self, claimed: bool) {
-        self.claimed.store(claimed, Ordering::Release);
+        if !self.claimed.swap(claimed, Ordering::AcqRel) {
+            for met in &self.met {
+                met.store(0, Ordering::Release);
+            }
+        }
+    }
+
+    /// Notes that the card in a slot is known from now on.
+    pub(crate) fn meet(&self, slot: u8) {
+        if let Some(met) = self.met.get(usize::from(slot)) {
+            met.store(Moment::now().millis().max(1), Ordering::Release);
+        }
+    }
+
+    /// Whether the card was met a moment ago: a report that it changed then tells of the time before.
+    fn has_just_met(&self, slot: u8) -> bool {
+        let met = self
+            .met
+            .get(usize::from(slot))
+            .map_or(0, |met| met.load(Ordering::Acquire));
+        met != 0 && Moment::now().millis().saturating_sub(met) < LATE_REPORT_MS
     }
 
     /// Whether it is time to write down that a card is in use; `true` at most once a second.
@@ -419,7 +444,7 @@ impl Port {
                 if present == Some(false) && self.nature.reports {
                     hints.emptied |= bit(slot);
                 }
-                if present == Some(true) && changed && self.hides_swaps() {
+                if present == Some(true) && changed && self.hides_swaps() && !self.has_just_met(slot) {
                     hints.replaced |= bit(slot);
                 }
             }
