@@ -188,7 +188,7 @@ fn work(agent: &mut Agent, seed: u64, stop: &AtomicBool) -> usize {
             0 => "begin".to_owned(),
             1 => "end 0".to_owned(),
             2 => "status".to_owned(),
-            _ => format!("transmit 8012000008{data}"),
+            _ => format!("transmit 8012000008{data}00"),
         };
         // A transaction that its owner does not know of any more ends with its handle.
         agent.start(&call);
@@ -223,9 +223,10 @@ fn a_record_changed_in_use_never_gives_a_wrong_answer() {
     let file = OpenOptions::new().read(true).write(true).open(&path).unwrap();
     let stop = AtomicBool::new(false);
     let right: Vec<usize> = thread::scope(|scope| {
+        let stop = &stop;
         let workers = agents.iter_mut().zip([3, 5]);
         let workers: Vec<_> = workers
-            .map(|(agent, seed)| scope.spawn(|| work(agent, seed, &stop)))
+            .map(|(agent, seed)| scope.spawn(move || work(agent, seed, stop)))
             .collect();
         let mut numbers = Numbers(0x1234_5678_9ABC);
         let end = Instant::now() + Duration::from_secs(3);
