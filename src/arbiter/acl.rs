@@ -46,7 +46,14 @@ impl Acl {
         let path = CString::new(path.as_os_str().as_bytes()).ok()?;
         let mut bytes = vec![0_u8; 1024];
         // SAFETY: path and name are NUL-terminated, `bytes` is writable for its length, all for the call's duration.
-        let len = unsafe { libc::getxattr(path.as_ptr(), ATTRIBUTE.as_ptr(), bytes.as_mut_ptr().cast(), bytes.len()) };
+        let len = unsafe {
+            libc::getxattr(
+                path.as_ptr(),
+                ATTRIBUTE.as_ptr(),
+                bytes.as_mut_ptr().cast(),
+                bytes.len(),
+            )
+        };
         Self::decode(bytes.get(..usize::try_from(len).ok()?)?)
     }
 

@@ -88,7 +88,12 @@ fn a_user_of_the_seat_and_one_of_the_group_share_a_reader_and_nobody_else_does()
         share(&world, first, second);
         let records = record_files(&world);
         assert_eq!(records.len(), 1, "{records:?}");
-        for (user, may) in [(ALICE, true), (BOB_OF_GROUP, true), (ALICES_SISTER, false), (MALLORY, false)] {
+        for (user, may) in [
+            (ALICE, true),
+            (BOB_OF_GROUP, true),
+            (ALICES_SISTER, false),
+            (MALLORY, false),
+        ] {
             let mut read = confine(&[user]);
             let read = read.args(["/usr/bin/head", "-c", "1"]).arg(&records[0]);
             let output = read.output().unwrap();
@@ -113,7 +118,11 @@ fn without_permission_a_reader_is_not_listed_and_one_line_says_what_to_do() {
     assert_eq!(log.lines().count(), 1, "{log}");
     assert!(log.contains(&node(&world).display().to_string()), "{log}");
     assert!(log.contains("udev rule") && log.contains("group"), "{log}");
-    assert_eq!(record_files(&world), Vec::<std::path::PathBuf>::new(), "nothing changed");
+    assert_eq!(
+        record_files(&world),
+        Vec::<std::path::PathBuf>::new(),
+        "nothing changed"
+    );
     assert_eq!(world.counter("commands"), 0, "nothing asked");
     // udev does its work a moment after the node is there.
     admit(&node(&world), 60004, 0);
@@ -139,7 +148,10 @@ fn a_directory_in_which_no_record_can_be_made_is_a_clear_error_until_somebody_ca
     let directory = records(&world).display().to_string();
     assert!(alice.logged(&directory) >= 2, "{}", alice.log());
     assert!(alice.logged("Permission denied") >= 1, "{}", alice.log());
-    assert!(alice.agent.call("change 100 0").starts_with("0 "), "a reader that fails");
+    assert!(
+        alice.agent.call("change 100 0").starts_with("0 "),
+        "a reader that fails"
+    );
     // Root can make it.
     let _root = world.connected(SHARED);
     assert!(alice.agent.call("connect 2 3").starts_with("0 "));

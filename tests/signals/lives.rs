@@ -29,7 +29,10 @@ fn exec_inherits_nothing_also_in_a_transaction() {
         for word in ["winscard-processes", "inotify", "eventfd", "socket"] {
             assert!(!inherited.contains(word), "{inherited}");
         }
-        assert!(fs::metadata(format!("/proc/{}", player.agent.id())).is_ok(), "it lives on");
+        assert!(
+            fs::metadata(format!("/proc/{}", player.agent.id())).is_ok(),
+            "it lives on"
+        );
         if in_transaction {
             assert_eq!(b.result(SOON), Expected::code(&ResetCard));
             assert!(b.call("reconnect 2 3 0").starts_with("0 "));
@@ -54,7 +57,12 @@ fn forks_among_working_threads_disturb_nobody() {
         player.agent.answers(VERIFY, "9000");
         player.agent.start("forks 60");
         let answer = player.agent.result(SOON * 20);
-        let complaints: Vec<_> = player.log().lines().filter(|l| !l.starts_with("winscard ")).map(str::to_owned).collect();
+        let complaints: Vec<_> = player
+            .log()
+            .lines()
+            .filter(|l| !l.starts_with("winscard "))
+            .map(str::to_owned)
+            .collect();
         assert_eq!(answer, "0 0 0", "children and threads that failed: {complaints:?}");
         player.agent.answers(IS_VERIFIED, "9000");
         assert_eq!(world.resets(), 1);

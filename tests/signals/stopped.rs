@@ -103,7 +103,8 @@ fn a_waiting_process_that_is_stopped_gets_its_turn_when_it_goes_on() {
     b.gives("end 0", Fine);
 }
 
-/// What happened meanwhile is told to the watcher when it goes on, and whoever calls is not kept from the reader.
+/// What happened meanwhile is told to the watcher when it goes on, and whoever works is not kept from the reader. What
+/// others are told without asking the card is what the watcher knew.
 #[test]
 fn a_watcher_that_is_stopped_keeps_nobody_from_working() {
     let world = World::new(&[]);
@@ -118,39 +119,55 @@ fn a_watcher_that_is_stopped_keeps_nobody_from_working() {
     let mut c = world.connected(SHARED);
     c.answers(IS_VERIFIED, "9000");
     world.tell("remove 0");
-    b.gives("status", winscard::error::Error::RemovedCard);
+    b.gives(&format!("transmit {SELECT}"), winscard::error::Error::RemovedCard);
+    c.gives("status", winscard::error::Error::RemovedCard);
     go_on(&watcher);
     let word = watcher.result(SOON);
     let word = u32::from_str_radix(word.strip_prefix("0 ").unwrap(), 16).unwrap();
     assert_eq!(word & 0x12, 0x12, "empty, changed: {word:x}");
 }
 
+/// A process that is stopped in a command of this many milliseconds (four hexadecimal digits), and one that waits for it.
+fn stopped_in_exchange(world: &World, time: &str) -> (Agent, Agent) {
+    let (mut a, mut b) = (world.connected(SHARED), world.connected(SHARED));
+    let before = world.counter("xfr_blocks");
+    a.start(&format!("transmit 8010{time}"));
+    let end = Instant::now() + SOON;
+    while world.counter("xfr_blocks") == before {
+        assert!(Instant::now() < end);
+    }
+    stop(&a);
+    b.start(&format!("transmit {SELECT}"));
+    b.waits();
+    (a, b)
+}
+
 /// As long as it is stopped in an exchange the others wait; the exchange then comes to its end.
 #[test]
 fn a_process_stopped_in_mid_exchange_finishes_it_when_it_goes_on() {
     let world = World::new(&[]);
-    let (mut a, mut b) = (world.connected(SHARED), world.connected(SHARED));
-    for killed in [false, true] {
-        let before = world.counter("xfr_blocks");
-        a.start("transmit 801001F4");
-        let end = Instant::now() + SOON;
-        while world.counter("xfr_blocks") == before {
-            assert!(Instant::now() < end);
-        }
-        stop(&a);
-        b.start(&format!("transmit {SELECT}"));
-        thread::sleep(Duration::from_secs(1));
-        b.waits();
-        if killed {
-            a.kill();
-            let answer = b.result(SOON);
-            assert!(answer.starts_with(&Expected::code(&ResetCard)), "{answer}");
-            assert!(b.call("reconnect 2 3 0").starts_with("0 "));
-        } else {
-            go_on(&a);
-            assert_eq!(a.result(SOON), "0 9000");
-            assert_eq!(b.result(SOON), "0 9000");
-        }
-        b.answers(SELECT, "9000");
-    }
+    let (mut a, mut b) = stopped_in_exchange(&world, "01F4");
+    thread::sleep(Duration::from_secs(1));
+    b.waits();
+    go_on(&a);
+    assert_eq!(a.result(SOON), "0 9000");
+    assert_eq!(b.result(SOON), "0 9000");
+}
+
+/// If it is killed before the card has answered, the card is reset; if the answer was there, the card is in order.
+#[test]
+fn a_process_killed_while_stopped_in_mid_exchange_is_like_any_that_is_killed() {
+    let world = World::new(&[]);
+    let (mut a, mut b) = stopped_in_exchange(&world, "05DC");
+    a.kill();
+    let answer = b.result(SOON);
+    assert!(answer.starts_with(&Expected::code(&ResetCard)), "{answer}");
+    assert!(b.call("reconnect 2 3 0").starts_with("0 "));
+    b.answers(SELECT, "9000");
+    let resets = world.resets();
+    let (mut a, mut b) = stopped_in_exchange(&world, "01F4");
+    thread::sleep(Duration::from_secs(1));
+    a.kill();
+    assert_eq!(b.result(SOON), "0 9000");
+    assert_eq!(world.resets(), resets);
 }

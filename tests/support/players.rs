@@ -30,8 +30,17 @@ fn stage() -> &'static Stage {
         let include = format!("-I{}", root().join("include/PCSC").display());
         let path = format!("-L{}", lib_dir("players").display());
         for program in ["lively", "confine"] {
-            let arguments: &[&str] = if program == "lively" { &[&include, &path, "-lpcsclite"] } else { &[] };
-            cc(Language::C, &format!("{program}.c"), &directory.join(program), arguments);
+            let arguments: &[&str] = if program == "lively" {
+                &[&include, &path, "-lpcsclite"]
+            } else {
+                &[]
+            };
+            cc(
+                Language::C,
+                &format!("{program}.c"),
+                &directory.join(program),
+                arguments,
+            );
         }
         Stage { directory }
     })
