@@ -26,6 +26,14 @@ const OTHER: u16 = 0x20;
 /// The id of entries that name nobody.
 const NOBODY: u32 = u32::MAX;
 
+/// The mode without the permissions of those who may not both read and write: they cannot use the node.
+pub(super) fn users_only(mode: u32) -> u32 {
+    [6, 3, 0].iter().fold(0, |kept, shift| {
+        let both = u32::from(READ_WRITE) << shift;
+        if mode & both == both { kept | both } else { kept }
+    })
+}
+
 /// One line of an ACL. Ordered as the kernel wants it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
@@ -72,10 +80,16 @@ impl Acl {
     /// What `record` needs for those who may use `node` to be able to use it: the node's own list, with owner and group
     /// by name where the record could not be given to them. `None` if its mode says it all.
     pub(super) fn for_record(node: &Metadata, list: Option<Self>, record: &Metadata) -> Option<Self> {
-        if (record.uid(), record.gid()) == (node.uid(), node.gid()) {
-            return list;
+        if list.is_none() && (record.uid(), record.gid()) == (node.uid(), node.gid()) {
+            return None;
         }
         let mut acl = list.unwrap_or_else(|| Self::of_mode(node.mode()));
+        // Whoever may only read the node cannot use it, and has no business with the record.
+        for entry in &mut acl.entries {
+            if entry.permissions & READ_WRITE != READ_WRITE {
+                entry.permissions = 0;
+            }
+        }
         if record.uid() != node.uid() {
             acl.name(OWNER, USER, node.uid());
             acl.set(OWNER, READ_WRITE);
@@ -184,6 +198,13 @@ mod tests {
         assert_eq!(tags, [OWNER, USER, OWNING_GROUP, GROUP, OTHER]);
         assert_eq!(Acl::decode(&[1, 0, 0, 0]), None, "another version");
         assert_eq!(Acl::decode(&[2]), None);
+    }
+
+    #[test]
+    fn those_who_may_only_read_get_nothing() {
+        assert_eq!(users_only(0o100_664), 0o660);
+        assert_eq!(users_only(0o666), 0o666);
+        assert_eq!(users_only(0o620), 0o600);
     }
 
     /// A group that is not the node's gets nothing, although the node's group has something.

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::acl::Acl;
+use super::acl::{self, Acl};
 use super::record::{HEADER_LEN, Header, MAX_SLOTS, SLOT_LEN, Slot};
 use crate::fork::Tracked;
 use crate::sim::client;
@@ -231,9 +231,8 @@ fn create(directory: &Path, key: Key, index: u8, interface: &Interface) -> io::R
             let _not_a_member = std::os::unix::fs::fchown(&file, None, Some(node.gid()));
         }
         let same_group = file.metadata()?.gid() == node.gid();
-        file.set_permissions(Permissions::from_mode(
-            node.mode() & if same_group { 0o666 } else { 0o600 },
-        ))?;
+        let mode = acl::users_only(node.mode()) & if same_group { 0o666 } else { 0o606 };
+        file.set_permissions(Permissions::from_mode(mode))?;
         if let Some(acl) = Acl::for_record(&node, Acl::of(&interface.node), &file.metadata()?) {
             acl.apply(&file);
         }

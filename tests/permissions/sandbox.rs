@@ -12,26 +12,27 @@ const FAILURES: [&str; 2] = ["1", "38"];
 
 #[test]
 fn without_locks_connecting_is_a_clear_error_and_others_are_undisturbed() {
-    for what in ["flock", "ofd"] {
-        for errno in FAILURES {
-            let restriction = format!("deny={what}:{errno}");
-            if !is_possible(&[&restriction]) {
-                continue;
-            }
-            let world = World::new(&[]);
-            let mut other = world.connected(SHARED);
-            other.answers(VERIFY, "9000");
-            let mut agent = confined(&world, &[&restriction]);
-            agent.agent.establish(0);
-            agent.agent.gives("connect 2 3", NoAccess);
-            assert!(agent.logged("cannot take part") >= 1, "{restriction}: {}", agent.log());
-            let begin = Instant::now();
-            let seen = agent.agent.call("change 300 0");
-            assert!(begin.elapsed() < SOON, "{restriction}: {seen}");
-            assert!(seen.starts_with("0 "), "{restriction}: {seen}");
-            other.answers(IS_VERIFIED, "9000");
-            assert_eq!(world.resets(), 1);
+    for (what, errno) in ["flock", "ofd"]
+        .iter()
+        .flat_map(|what| FAILURES.map(|errno| (what, errno)))
+    {
+        let restriction = format!("deny={what}:{errno}");
+        if !is_possible(&[&restriction]) {
+            continue;
         }
+        let world = World::new(&[]);
+        let mut other = world.connected(SHARED);
+        other.answers(VERIFY, "9000");
+        let mut agent = confined(&world, &[&restriction]);
+        agent.agent.establish(0);
+        agent.agent.gives("connect 2 3", NoAccess);
+        assert!(agent.logged("cannot take part") >= 1, "{restriction}: {}", agent.log());
+        let begin = Instant::now();
+        let seen = agent.agent.call("change 300 0");
+        assert!(begin.elapsed() < SOON, "{restriction}: {seen}");
+        assert!(seen.starts_with("0 "), "{restriction}: {seen}");
+        other.answers(IS_VERIFIED, "9000");
+        assert_eq!(world.resets(), 1);
     }
 }
 

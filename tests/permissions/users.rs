@@ -1,7 +1,10 @@
 //! Several users and one reader.
 
 use std::fs::{self, Permissions};
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
+use std::time::Instant;
 
 use winscard::error::Error::{NoAccess, NoReadersAvailable};
 
@@ -131,6 +134,49 @@ fn without_permission_a_reader_is_not_listed_and_one_line_says_what_to_do() {
     mallory.agent.call(&format!("use {name}"));
     assert!(mallory.agent.call("connect 2 3").starts_with("0 "));
     mallory.agent.answers(SELECT, "9000");
+}
+
+/// By default everybody may read a node.
+#[test]
+fn a_user_who_may_only_read_the_node_learns_nothing() {
+    if !is_root("a user who may only read") {
+        return;
+    }
+    let world = World::new(&[]);
+    open_to_users(&world, 0, 0o664);
+    let mut mallory = confined(&world, &[MALLORY]);
+    mallory.agent.gives("establish", Fine);
+    mallory.agent.gives("list", NoReadersAvailable);
+    let _user = world.connected(SHARED);
+    let record = record_files(&world).remove(0);
+    let read = confine(&[MALLORY])
+        .args(["/usr/bin/head", "-c", "1"])
+        .arg(&record)
+        .output();
+    assert!(!read.unwrap().status.success(), "the record is not for him");
+}
+
+/// In a directory that is everybody's, anybody can hold the lock under which numbers are given.
+#[test]
+fn who_holds_the_directory_of_records_for_ever_costs_a_moment() {
+    if !is_root("a user who holds the directory") {
+        return;
+    }
+    let world = World::new(&[]);
+    open_to_users(&world, 0, 0o660);
+    let mut lock = confine(&[MALLORY]);
+    lock.args(["/usr/bin/flock", "--no-fork", "-x"])
+        .arg(records(&world))
+        .args(["sh", "-c", "echo; exec sleep 60"]);
+    let mut lock = lock.stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = [0];
+    lock.stdout.as_mut().unwrap().read_exact(&mut line).expect("locked");
+    let begin = Instant::now();
+    let mut agent = world.connected(SHARED);
+    assert!(begin.elapsed() < SOON, "{:?}", begin.elapsed());
+    agent.answers(SELECT, "9000");
+    lock.kill().unwrap();
+    lock.wait().unwrap();
 }
 
 #[test]
