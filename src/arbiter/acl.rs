@@ -181,7 +181,7 @@ impl Acl {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
+#[allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 mod tests {
     use super::*;
 

@@ -4,6 +4,7 @@
 
 use std::ffi::CString;
 use std::fs::{self, File, Permissions};
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -106,12 +107,18 @@ fn start(world: &World, mut command: Command, variables: &[(&str, &str)]) -> Pla
     }
 }
 
+/// Says so past what the test harness keeps to itself.
+fn skipped(what: &str) {
+    let mut stderr = std::io::stderr();
+    writeln!(stderr, "SKIPPED: {what}").unwrap();
+}
+
 /// Whether this is root, who alone can play others; says so if not.
 pub(crate) fn is_root(test: &str) -> bool {
     // SAFETY: takes nothing and cannot fail.
     let root = unsafe { libc::geteuid() } == 0;
     if !root {
-        eprintln!("SKIPPED: {test}: only root can be several users");
+        skipped(&format!("{test}: only root can be several users"));
     }
     root
 }
@@ -120,7 +127,7 @@ pub(crate) fn is_root(test: &str) -> bool {
 pub(crate) fn is_possible(restrictions: &[&str]) -> bool {
     let possible = confine(restrictions).arg("/bin/true").status().unwrap().success();
     if !possible {
-        eprintln!("SKIPPED: {restrictions:?} is not allowed here");
+        skipped(&format!("{restrictions:?} is not allowed here"));
     }
     possible
 }
