@@ -1,6 +1,6 @@
 //! Agents that are other users, or live under restrictions (`tests/c/confine.c`), with what they log.
 #![allow(dead_code, reason = "each test uses a part")]
-#![allow(unsafe_code, reason = "geteuid(2), setxattr(2)")]
+#![allow(unsafe_code, reason = "geteuid(2), setxattr(2), atexit(3)")]
 
 use std::ffi::CString;
 use std::fs::{self, File, Permissions};
@@ -20,10 +20,20 @@ struct Stage {
     directory: PathBuf,
 }
 
+static STAGE: OnceLock<Stage> = OnceLock::new();
+
+/// The stage is taken down when the tests end.
+extern "C" fn take_down() {
+    if let Some(stage) = STAGE.get() {
+        let _gone = fs::remove_dir_all(&stage.directory);
+    }
+}
+
 fn stage() -> &'static Stage {
-    static STAGE: OnceLock<Stage> = OnceLock::new();
     STAGE.get_or_init(|| {
         let directory = std::env::temp_dir().join(format!("winscard-players-{}", std::process::id()));
+        // SAFETY: a function of this program, which is there until the program ends.
+        assert_eq!(unsafe { libc::atexit(take_down) }, 0);
         fs::create_dir_all(&directory).unwrap();
         fs::set_permissions(&directory, Permissions::from_mode(0o755)).unwrap();
         let library = fs::copy(library(), directory.join("libpcsclite.so.1"));
