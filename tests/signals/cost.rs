@@ -89,7 +89,7 @@ fn among_eight_who_wait_nobody_starves() {
     let world = World::new(&[]);
     let mut players: Vec<Player> = (0..8).map(|_| connected(&world)).collect();
     for player in &mut players {
-        player.agent.start("turns 4000");
+        player.agent.start("turns 6000");
     }
     let results: Vec<Vec<u64>> = players
         .iter_mut()
@@ -97,7 +97,11 @@ fn among_eight_who_wait_nobody_starves() {
         .collect();
     let total: u64 = results.iter().map(|result| result[0]).sum();
     for result in &results {
-        assert!(result[0] * 8 * 8 > total, "count, longest wait in ms: {results:?}");
-        assert!(result[1] < 2000, "count, longest wait in ms: {results:?}");
+        // Whoever has it may take it again before the others are awake: shares differ, but everybody gets one.
+        assert!(result[0] * 8 * 16 > total, "count, longest wait in ms: {results:?}");
+        assert!(
+            u128::from(result[1]) < SOON.as_millis(),
+            "count, longest wait in ms: {results:?}"
+        );
     }
 }
