@@ -6,7 +6,7 @@
 //!
 //! Files are created with owner, group, mode and ACL of the device node: who may open the reader may open its record.
 
-#![allow(unsafe_code, reason = "flock(2), futimens(2), memfd_create(2), extended attributes")]
+#![allow(unsafe_code, reason = "flock(2), futimens(2), memfd_create(2), faccessat(2)")]
 
 use std::ffi::CString;
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use super::acl::{self, Acl};
 use super::record::{HEADER_LEN, Header, MAX_SLOTS, SLOT_LEN, Slot};
 use crate::fork::Tracked;
 use crate::sim::client;
@@ -211,8 +212,12 @@ impl DirectoryLock {
 /// Makes a record with the node's owner, group, mode and ACL, complete before it has its name.
 fn create(directory: &Path, key: Key, index: u8, interface: &Interface) -> io::Result<()> {
     let node = fs::metadata(&interface.node)?;
-    let temporary = directory.join(format!(".winscard-new-{}-{:x}", std::process::id(), key.node.ino));
-    let _stale = fs::remove_file(&temporary);
+    // A name that nobody can have made before us, nor a process of our number in another name space.
+    let temporary = directory.join(format!(
+        ".winscard-new-{}-{:x}",
+        std::process::id(),
+        crate::random::nonzero_u32()
+    ));
     let file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -226,11 +231,10 @@ fn create(directory: &Path, key: Key, index: u8, interface: &Interface) -> io::R
             let _not_a_member = std::os::unix::fs::fchown(&file, None, Some(node.gid()));
         }
         let same_group = file.metadata()?.gid() == node.gid();
-        file.set_permissions(Permissions::from_mode(
-            node.mode() & if same_group { 0o666 } else { 0o600 },
-        ))?;
-        if let Some(acl) = acl_of(&interface.node) {
-            set_acl(&file, &acl);
+        let mode = acl::users_only(node.mode()) & if same_group { 0o666 } else { 0o606 };
+        file.set_permissions(Permissions::from_mode(mode))?;
+        if let Some(acl) = Acl::for_record(&node, Acl::of(&interface.node), &file.metadata()?) {
+            acl.apply(&file);
         }
         fs::hard_link(&temporary, directory.join(key.file_name(index)))
     })();
@@ -239,41 +243,6 @@ fn create(directory: &Path, key: Key, index: u8, interface: &Interface) -> io::R
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         other => other,
     }
-}
-
-const ACL: &std::ffi::CStr = c"system.posix_acl_access";
-
-fn acl_of(node: &Path) -> Option<Vec<u8>> {
-    let path = CString::new(node.as_os_str().as_bytes()).ok()?;
-    let mut acl = vec![0_u8; 1024];
-    // SAFETY: path and name are NUL-terminated, `acl` is writable for its length, all for the call's duration.
-    let len = unsafe { libc::getxattr(path.as_ptr(), ACL.as_ptr(), acl.as_mut_ptr().cast(), acl.len()) };
-    acl.truncate(usize::try_from(len).ok()?);
-    Some(acl)
-}
-
-fn set_acl(file: &File, acl: &[u8]) {
-    // SAFETY: the descriptor is open, the name NUL-terminated, `acl` readable for its length.
-    let result = unsafe { libc::fsetxattr(file.as_raw_fd(), ACL.as_ptr(), acl.as_ptr().cast(), acl.len(), 0) };
-    if result != 0 {
-        log::debug!("copying the node's ACL to its record: {}", io::Error::last_os_error());
-    }
-}
-
-/// Whether an ACL (`posix_acl_xattr`, version 2: entries of tag, permissions, id) gives this user read and write.
-fn acl_admits(acl: &[u8], uid: u32) -> bool {
-    const ACL_USER: u16 = 2;
-    let Some(entries) = acl.get(4..) else { return false };
-    entries.chunks_exact(8).any(|entry| {
-        let half = |at: usize| {
-            entry
-                .get(at..at + 2)
-                .and_then(|b| b.try_into().ok())
-                .map(u16::from_le_bytes)
-        };
-        let id = entry.get(4..8).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes);
-        half(0) == Some(ACL_USER) && half(2).is_some_and(|p| p & 6 == 6) && id == Some(uid)
-    })
 }
 
 /// An opened record.
@@ -296,13 +265,20 @@ impl Store {
         let Some(place) = Place::of(interface) else {
             return Self::in_memory(slots);
         };
+        let node = fs::metadata(&interface.node)?;
         let path = place.records.join(Key::of(interface).file_name(index));
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .custom_flags(libc::O_NOFOLLOW)
-            .open(&path)?;
-        let (meta, node) = (file.metadata()?, fs::metadata(&interface.node)?);
+        let file = open_record(&path)
+            .or_else(|error| {
+                if error.kind() != io::ErrorKind::NotFound {
+                    return Err(error);
+                }
+                // Somebody removed it, or there was no room when the reader was found.
+                create(&place.records, Key::of(interface), index, interface)?;
+                open_record(&path)
+            })
+            // Whatever is wrong is wrong with the record, not with the reader.
+            .map_err(|error| describe(&path, &error))?;
+        let meta = file.metadata()?;
         if !meta.is_file() || !is_trusted(&meta, &node, &interface.node) {
             log::error!(
                 "{} was made by user {}, who may not use {}",
@@ -390,6 +366,23 @@ impl Store {
     }
 }
 
+/// Opens a record, or whatever somebody has put in its place, without waiting and without following a link.
+fn open_record(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(path)
+}
+
+/// An error that names the record. Only a want of descriptors or memory is passed on as it is: that concerns the caller.
+fn describe(path: &Path, error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code @ (libc::EMFILE | libc::ENFILE | libc::ENOMEM)) => io::Error::from_raw_os_error(code),
+        _ => io::Error::new(error.kind(), format!("record {}: {error}", path.display())),
+    }
+}
+
 fn slot_offset(slot: u8) -> u64 {
     HEADER_LEN as u64 + u64::from(slot) * SLOT_LEN as u64
 }
@@ -404,7 +397,7 @@ fn is_trusted(meta: &fs::Metadata, node: &fs::Metadata, path: &Path) -> bool {
         || uid == ours
         || uid == node.uid()
         || (meta.gid() == node.gid() && node.mode() & 0o060 == 0o060)
-        || acl_of(path).is_some_and(|acl| acl_admits(&acl, uid))
+        || Acl::of(path).is_some_and(|acl| acl.admits(uid))
 }
 
 /// Sets both times of a file to now: IN_ATTRIB for whoever hears it, nothing for those who only read.

@@ -172,6 +172,10 @@ impl Port {
         let store = Self::record(reader, key, slots)?;
         let alive =
             LockFile::open(&interface.node, interface.node_id, interface.number).map_err(|e| access(reader, &e))?;
+        // A sandbox may forbid it; better now, by name, than in the first turn.
+        if alive.try_lock_exchange().map_err(|error| access(reader, &error))? {
+            alive.unlock_exchange();
+        }
         let peer = Self::number(&alive).map_err(|error| access(reader, &error))?;
         Ok(Self {
             interface,

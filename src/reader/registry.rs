@@ -139,14 +139,20 @@ fn server() -> Option<&'static Path> {
 
 /// What is on the bus of a software reader's server.
 fn scan_server(socket: &Path) -> sysfs::Scan {
-    let interfaces = client::interfaces(socket).unwrap_or_else(|error| {
-        log::warn!("software reader at {}: {error}", socket.display());
-        Vec::new()
-    });
-    sysfs::Scan {
-        interfaces,
-        settling: false,
-    }
+    client::interfaces(socket).map_or_else(
+        |error| {
+            log::warn!("software reader at {}: {error}", socket.display());
+            sysfs::Scan {
+                interfaces: Vec::new(),
+                // For want of descriptors nothing was seen; that says nothing about the bus.
+                settling: matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM)),
+            }
+        },
+        |interfaces| sysfs::Scan {
+            interfaces,
+            settling: false,
+        },
+    )
 }
 
 impl Registry {

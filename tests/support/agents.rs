@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test uses a part")]
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -98,9 +98,19 @@ impl World {
     /// A process that does nothing yet.
     pub(crate) fn bare_agent(&self) -> Agent {
         let (program, libraries) = program();
-        let mut child = Command::new(program)
+        let mut command = Command::new(program);
+        self.spawn(command.env("LD_LIBRARY_PATH", libraries))
+    }
+
+    /// Where the server listens.
+    pub(crate) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Starts a process that is an agent by another way.
+    pub(crate) fn spawn(&self, command: &mut Command) -> Agent {
+        let mut child = command
             .env("WINSCARD_SIM", &self.socket)
-            .env("LD_LIBRARY_PATH", libraries)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -121,11 +131,7 @@ impl World {
     /// A process with a context, which uses the reader of this number.
     pub(crate) fn agent_at(&self, reader: usize) -> Agent {
         let mut agent = self.bare_agent();
-        assert_eq!(agent.call("establish"), "0");
-        let list = agent.call("list");
-        let names = list.strip_prefix("0 ").unwrap_or_else(|| panic!("list: {list}"));
-        let name = names.split('|').nth(reader).unwrap_or_else(|| panic!("{names}"));
-        agent.call(&format!("use {name}"));
+        agent.establish(reader);
         agent
     }
 
@@ -205,6 +211,21 @@ impl Agent {
             format!("0 {response}"),
             "{command}"
         );
+    }
+
+    /// Makes a context for the reader of this number.
+    #[track_caller]
+    pub(crate) fn establish(&mut self, reader: usize) {
+        assert_eq!(self.call("establish"), "0");
+        let list = self.call("list");
+        let names = list.strip_prefix("0 ").unwrap_or_else(|| panic!("list: {list}"));
+        let name = names.split('|').nth(reader).unwrap_or_else(|| panic!("{names}"));
+        self.call(&format!("use {name}"));
+    }
+
+    /// Its process's number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Kills it, at once.

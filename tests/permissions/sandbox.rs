@@ -1,0 +1,107 @@
+//! Processes to which the system denies what the arbitration is made of.
+
+use std::time::{Duration, Instant};
+
+use winscard::error::Error::{NoAccess, NoMemory, SharingViolation};
+
+use crate::agents::*;
+use crate::players::*;
+
+/// `EPERM` and `ENOSYS`.
+const FAILURES: [&str; 2] = ["1", "38"];
+
+#[test]
+fn without_locks_connecting_is_a_clear_error_and_others_are_undisturbed() {
+    for (what, errno) in ["flock", "ofd"]
+        .iter()
+        .flat_map(|what| FAILURES.map(|errno| (what, errno)))
+    {
+        let restriction = format!("deny={what}:{errno}");
+        if !is_possible(&[&restriction]) {
+            continue;
+        }
+        let world = World::new(&[]);
+        let mut other = world.connected(SHARED);
+        other.answers(VERIFY, "9000");
+        let mut agent = confined(&world, &[&restriction]);
+        agent.agent.establish(0);
+        agent.agent.gives("connect 2 3", NoAccess);
+        assert!(agent.logged("cannot take part") >= 1, "{restriction}: {}", agent.log());
+        let begin = Instant::now();
+        let seen = agent.agent.call("change 300 0");
+        assert!(begin.elapsed() < SOON, "{restriction}: {seen}");
+        assert!(seen.starts_with("0 "), "{restriction}: {seen}");
+        other.answers(IS_VERIFIED, "9000");
+        assert_eq!(world.resets(), 1);
+    }
+}
+
+#[test]
+fn without_inotify_all_works_but_waiting_which_is_refused_at_once() {
+    for errno in FAILURES {
+        let restriction = format!("deny=inotify:{errno}");
+        if !is_possible(&[&restriction]) {
+            continue;
+        }
+        let world = World::new(&[]);
+        let mut other = world.connected(SHARED);
+        let mut agent = confined(&world, &[&restriction]);
+        agent.agent.establish(0);
+        assert!(agent.agent.call("connect 2 3").starts_with("0 "));
+        agent.agent.answers(SELECT, "9000");
+        agent.agent.gives("begin", Fine);
+        agent.agent.gives("end 0", Fine);
+        let seen = agent.agent.call("change 0 0");
+        let state = u32::from_str_radix(seen.strip_prefix("0 ").unwrap(), 16).unwrap() & !2;
+        let begin = Instant::now();
+        agent.agent.gives(&format!("change 20000 {state:x}"), NoMemory);
+        other.gives("begin", Fine);
+        agent.agent.gives("begin", SharingViolation);
+        assert!(begin.elapsed() < SOON);
+        assert!(agent.logged("cannot wait") >= 2, "{}", agent.log());
+        other.gives("end 0", Fine);
+        agent.agent.gives("begin", Fine);
+        agent.agent.gives("end 0", Fine);
+    }
+}
+
+/// With every number of descriptors from none to plenty: an answer, and nothing lost when there are enough again.
+#[test]
+fn out_of_descriptors_calls_fail_and_succeed_again_when_there_are_some() {
+    let world = World::new(&[]);
+    let mut player = lively(&world, &[]);
+    let agent = &mut player.agent;
+    agent.establish(0);
+    assert!(agent.call("connect 2 3").starts_with("0 "));
+    let open = descriptors(agent);
+    agent.gives("disconnect 0", Fine);
+    let mut failed = 0;
+    for limit in 3..open + 8 {
+        agent.gives(&format!("files {limit}"), Fine);
+        let begin = Instant::now();
+        let _fewer_or_none = agent.call("list");
+        let connected = agent.call("connect 2 3");
+        let waited = agent.call("change 30 122");
+        if connected.starts_with("0 ") {
+            agent.gives(&format!("transmit {SELECT}"), Fine);
+            agent.gives("disconnect 0", Fine);
+        } else {
+            failed += 1;
+        }
+        assert!(begin.elapsed() < SOON, "{limit}: {connected}, {waited}");
+        agent.gives("files 256", Fine);
+        assert!(agent.call("list").starts_with("0 "), "{limit}: readers are found again");
+        let again = agent.call("connect 2 3");
+        assert!(again.starts_with("0 "), "{limit}: {again}");
+        agent.answers(SELECT, "9000");
+        agent.gives("disconnect 0", Fine);
+    }
+    assert!(failed > 0, "every number of descriptors was enough");
+    assert!(agent.call("connect 2 3").starts_with("0 "));
+    std::thread::sleep(Duration::from_millis(10));
+    assert!(descriptors(agent) <= open + 2, "{} to {}", open, descriptors(agent));
+}
+
+fn descriptors(agent: &Agent) -> usize {
+    std::fs::read_dir(format!("/proc/{}/fd", agent.id())).unwrap().count()
+}
