@@ -63,6 +63,8 @@ impl Engine {
         let answer = self.exchange(transport, slot, Command::GetSlotStatus, &[], wait)?;
         match answer.header.slot_error() {
             None | Some(SlotError::Mute) => Ok(answer.header.icc),
+            // One half of an abort has reached the reader, and whoever sent it is no more or failed with the other.
+            Some(SlotError::Aborted) => self.resynchronise(transport, slot),
             Some(error) => Err(error.into()),
         }
     }
