@@ -31,7 +31,7 @@ use std::thread;
 /// Where a run without wishes begins.
 const SEED: u64 = 0x2026_1122;
 /// How long such a run is: some seconds.
-const ROUNDS: u64 = 320;
+const ROUNDS: u64 = 200;
 /// Most of the time is spent waiting for what does not come.
 const THREADS: usize = 16;
 
@@ -73,6 +73,6 @@ fn random_worlds_give_the_right_bytes_or_a_documented_error() {
     let sum = sum.into_inner().expect("threads are done");
     // A test in which nothing goes wrong, or nothing right, is none.
     if rounds >= ROUNDS {
-        assert!(sum.right > 1500 && sum.failed > 200 && sum.mended > 200, "{sum:?}");
+        assert!(sum.right > 800 && sum.failed > 150 && sum.mended > 150, "{sum:?}");
     }
 }

@@ -152,6 +152,7 @@ pub(crate) fn play(seed: u64) -> Tally {
     }
     let card = context.connect(&bench.name, SHARED, ANY);
     let mut card = card.unwrap_or_else(|error| panic!("{name}: connect: {error:?}"));
+    hear_out(&mut card, &name);
     let mut tally = Tally::default();
     for step in 0..8 {
         let what = format!("{name}, step {step}");
@@ -196,6 +197,7 @@ fn exchange(
     for injection in &trouble.injections {
         bench.reader.inject(injection.clone());
     }
+    let started = Instant::now();
     let result = question.ask(card.handle, &what);
     bench.reader.clear_faults();
     // The rest of an answer is asked for in peace.
@@ -219,20 +221,18 @@ fn exchange(
     if trouble.takes_the_card() {
         drop(bench.reader.insert(0, world.card.card()));
     }
+    if result.is_err() {
+        // A reader that cannot abort is at it until it is done.
+        std::thread::sleep(trouble.lasts().saturating_sub(started.elapsed()));
+    }
     recover(dice, card, world, &trouble, result, &what);
     true
 }
 
 /// The trouble is over: the next exchange is right, or says what happened and is right after a reconnect.
 fn recover(dice: &mut Dice, card: &mut Card, world: &World, trouble: &Trouble, result: Outcome, what: &str) {
-    if trouble.has_reports() {
-        // A change that nobody saw happen is a swap to some readers' drivers; one report is read in each turn.
-        for _ in 0..4 {
-            if card.handle.status() == Err(RemovedCard) {
-                let active = card.handle.reconnect(SHARED, ANY, LEAVE);
-                card.active = active.unwrap_or_else(|error| panic!("{what}: reconnect: {error:?}"));
-            }
-        }
+    if trouble.has_reports() || trouble.takes_the_card() {
+        hear_out(card, what);
     }
     let question = Question::random(dice, world, card);
     if result.is_ok() || dice.chance(50) {
@@ -253,4 +253,15 @@ fn recover(dice: &mut Dice, card: &mut Card, world: &World, trouble: &Trouble, r
     let question = Question::random(dice, world, card);
     assert_eq!(question.ask(card.handle, what), Ok(()), "{what}: after reconnect({how})");
     assert_eq!(question.ask_on(card.handle, what), Ok(()), "{what}: after reconnect({how})");
+}
+
+/// Lets late reports of the interrupt endpoint have their effect: to a driver whose reader powers cards by itself, a
+/// change that nobody saw happen is a swap. One report is read in each turn.
+fn hear_out(card: &mut Card, what: &str) {
+    for _ in 0..4 {
+        if card.handle.status() == Err(RemovedCard) {
+            let active = card.handle.reconnect(SHARED, ANY, LEAVE);
+            card.active = active.unwrap_or_else(|error| panic!("{what}: reconnect: {error:?}"));
+        }
+    }
 }

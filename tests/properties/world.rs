@@ -142,7 +142,7 @@ impl Trouble {
                 // Of two changes in one block no LRC is sure to tell.
                 garbled = true;
                 Fault::Garble(dice.roll(5))
-            } else if dice.chance(6) {
+            } else if dice.chance(4) {
                 slow(dice)
             } else if dice.chance(30) {
                 harmless(dice)
@@ -177,6 +177,15 @@ impl Trouble {
     /// Whether nobody may notice any of it.
     pub(crate) fn is_harmless(&self) -> bool {
         self.injections.iter().all(|injection| is_harmless(&injection.fault))
+    }
+
+    /// How long some of it may last.
+    pub(crate) fn lasts(&self) -> Duration {
+        let delays = self.injections.iter().filter_map(|injection| match injection.fault {
+            Fault::Delay(delay) => Some(delay),
+            _ => None,
+        });
+        delays.max().unwrap_or_default()
     }
 
     /// Reports on the interrupt endpoint that may still be on their way when the trouble is over.
