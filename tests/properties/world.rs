@@ -188,17 +188,28 @@ impl Trouble {
         delays.max().unwrap_or_default()
     }
 
+    /// Whether some of it may be met by the next exchange only: what follows a whole answer is not waited for.
+    pub(crate) fn may_show_late(&self) -> bool {
+        self.injections.iter().any(|injection| injection.fault == Fault::Babble)
+    }
+
     /// Reports on the interrupt endpoint that may still be on their way when the trouble is over.
     pub(crate) fn has_reports(&self) -> bool {
-        self.injections.iter().any(|injection| matches!(injection.fault, Fault::Interrupt(_)))
+        self.injections
+            .iter()
+            .any(|injection| matches!(injection.fault, Fault::Interrupt(_)))
     }
 
     pub(crate) fn takes_the_card(&self) -> bool {
-        self.injections.iter().any(|injection| injection.fault == Fault::CardPulled)
+        self.injections
+            .iter()
+            .any(|injection| injection.fault == Fault::CardPulled)
     }
 
     pub(crate) fn takes_the_reader(&self) -> bool {
-        self.injections.iter().any(|injection| injection.fault == Fault::Unplugged)
+        self.injections
+            .iter()
+            .any(|injection| injection.fault == Fault::Unplugged)
     }
 }
 
@@ -226,7 +237,9 @@ fn harmless(dice: &mut Dice) -> Fault {
 
 /// What is found out at once.
 fn quick(dice: &mut Dice) -> Fault {
-    let errors = [0xFD, 0xFE, 0xFC, 0xFB, 0xF4, 0xE0, 0xC0, 0x81, 0x00, 0x01, 0x08, 0xFF, 0xEF, 0xF0];
+    let errors = [
+        0xFD, 0xFE, 0xFC, 0xFB, 0xF4, 0xE0, 0xC0, 0x81, 0x00, 0x01, 0x08, 0xFF, 0xEF, 0xF0,
+    ];
     match dice.roll(11) {
         0 | 1 => Fault::Fail(dice.pick(&errors[..12])),
         2 | 3 => Fault::FailAfter(dice.pick(&errors[..12])),

@@ -1,6 +1,7 @@
 //! The built-in card with an ATR of the test's choosing.
 #![allow(dead_code, unreachable_pub, reason = "each test program uses a part of it")]
 
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use winscard::sim::{BuiltinCard, Card, Reset};
@@ -56,6 +57,7 @@ impl Says {
 pub struct AnyCard {
     inner: BuiltinCard,
     atr: Vec<u8>,
+    life: Arc<()>,
 }
 
 impl AnyCard {
@@ -63,7 +65,13 @@ impl AnyCard {
         Self {
             inner: BuiltinCard::default(),
             atr,
+            life: Arc::new(()),
         }
+    }
+
+    /// What lives as long as the card is in its reader.
+    pub fn life(&self) -> Weak<()> {
+        Arc::downgrade(&self.life)
     }
 }
 
