@@ -90,8 +90,16 @@ fn what_goes_otherwise_is_told_with_its_line() {
         ("reader card=t0\nconnect a 0 shared -> t1", 2, "T0"),
         ("reader card=t0\nconnect a 5 shared -> t0", 2, "slot 5"),
         ("reader card=none\nconnect a 0 shared -> t0", 2, "NoSmartcard"),
-        ("reader card=t0\nconnect a 0 shared -> t0\nsend a 00A4000C023F00 -> 6A82", 3, "9000"),
-        ("reader card=t0\nconnect a 0 shared -> t0\nwire cold_power_ons=2", 3, "cold_power_ons"),
+        (
+            "reader card=t0\nconnect a 0 shared -> t0\nsend a 00A4000C023F00 -> 6A82",
+            3,
+            "9000",
+        ),
+        (
+            "reader card=t0\nconnect a 0 shared -> t0\nwire cold_power_ons=2",
+            3,
+            "cold_power_ons",
+        ),
         ("reader card=t0\nwait 1ms\ntook 5000..6000", 3, "took"),
     ] {
         let result = parse::parse(text).and_then(|steps| play::play(&steps));

@@ -235,7 +235,8 @@ fn harmless(dice: &mut Dice) -> Fault {
     }
 }
 
-/// What is found out at once.
+/// What is found out at once. Not among it: an announced length that is less than what comes. Up to the end of a packet it
+/// is believed, for nobody waits for what may follow a whole message.
 fn quick(dice: &mut Dice) -> Fault {
     let errors = [
         0xFD, 0xFE, 0xFC, 0xFB, 0xF4, 0xE0, 0xC0, 0x81, 0x00, 0x01, 0x08, 0xFF, 0xEF, 0xF0,
@@ -247,7 +248,7 @@ fn quick(dice: &mut Dice) -> Fault {
         5 => Fault::StallOut,
         6 => Fault::Babble,
         7 => Fault::WrongType(dice.byte()),
-        8 => Fault::WrongLength(-1),
+        8 => Fault::WrongType(0x82),
         9 if dice.chance(30) => Fault::CardPulled,
         9 if dice.chance(5) => Fault::Unplugged,
         _ => Fault::Interrupt({
@@ -259,7 +260,8 @@ fn quick(dice: &mut Dice) -> Fault {
 
 /// What is found out by waiting.
 fn slow(dice: &mut Dice) -> Fault {
-    match dice.roll(8) {
+    match dice.roll(9) {
+        8 => Fault::WrongLength(dice.pick(&[1, 70, i32::MAX])),
         0 => Fault::Silence,
         1 => Fault::Lost,
         2 => Fault::WrongSequence,

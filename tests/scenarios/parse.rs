@@ -66,9 +66,12 @@ fn step(line: &str) -> Result<Step, String> {
     Ok(match words.as_slice() {
         ["reader"] => Step::Reader(String::new()),
         ["reader", options] => Step::Reader(name(options)),
-        ["connect", card, place, share] => {
-            Step::Connect(name(card), slot(place)?, share_mode(share)?, outcome_of(want?, protocol)?)
-        }
+        ["connect", card, place, share] => Step::Connect(
+            name(card),
+            slot(place)?,
+            share_mode(share)?,
+            outcome_of(want?, protocol)?,
+        ),
         ["reconnect", card, how] => Step::Reconnect(name(card), disposition(how)?, outcome_of(want?, protocol)?),
         ["disconnect", card, how] => Step::Disconnect(name(card), disposition(how)?, outcome_of(want?, ok)?),
         ["begin", card] => Step::Begin(name(card), outcome_of(want?, ok)?),
@@ -102,7 +105,11 @@ fn outcome_of<T>(text: &str, value: impl Fn(&str) -> Result<T, String>) -> Resul
 }
 
 fn ok(text: &str) -> Result<(), String> {
-    if text == "ok" { Ok(()) } else { Err(format!("\"{text}\" is neither ok nor an error")) }
+    if text == "ok" {
+        Ok(())
+    } else {
+        Err(format!("\"{text}\" is neither ok nor an error"))
+    }
 }
 
 fn protocol(text: &str) -> Result<DWORD, String> {
@@ -146,7 +153,9 @@ fn time(text: &str) -> Result<Duration, String> {
         (None, Some(digits)) => (digits, 1000),
         (None, None) => return Err(format!("\"{text}\" is no time")),
     };
-    let count: u32 = digits.parse().map_err(|error| format!("\"{text}\" is no time: {error}"))?;
+    let count: u32 = digits
+        .parse()
+        .map_err(|error| format!("\"{text}\" is no time: {error}"))?;
     Ok(Duration::from_millis(u64::from(count) * unit))
 }
 
@@ -160,7 +169,9 @@ fn took(text: &str) -> Result<Step, String> {
 }
 
 fn counter(text: &str) -> Result<(String, u64), String> {
-    let (name, count) = text.split_once('=').ok_or_else(|| format!("\"{text}\" is not COUNTER=N"))?;
+    let (name, count) = text
+        .split_once('=')
+        .ok_or_else(|| format!("\"{text}\" is not COUNTER=N"))?;
     value(&Counters::default(), name).ok_or_else(|| format!("\"{name}\" is no counter"))?;
     let count = count.parse().map_err(|error| format!("\"{text}\": {error}"))?;
     Ok((name.into(), count))
@@ -195,7 +206,9 @@ fn bytes(words: &[&str]) -> Result<Vec<u8>, String> {
             }
         } else if let Some((byte, count)) = word.split_once('*') {
             let count: u16 = count.parse().map_err(|_| wrong())?;
-            let Some(&[byte]) = hex(byte).as_deref() else { return Err(wrong()) };
+            let Some(&[byte]) = hex(byte).as_deref() else {
+                return Err(wrong());
+            };
             all.resize(all.len() + usize::from(count), byte);
         } else {
             all.extend(hex(word).ok_or_else(wrong)?);
@@ -209,5 +222,6 @@ fn hex(text: &str) -> Option<Vec<u8>> {
         return None;
     }
     let at = (0..text.len()).step_by(2);
-    at.map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()
+    at.map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok())
+        .collect()
 }

@@ -53,7 +53,11 @@ impl Stage {
         let context = Context::new();
         let before = context.readers();
         let readers = sim::plug_as(words)?;
-        let names = context.readers().into_iter().filter(|name| !before.contains(name)).collect();
+        let names = context
+            .readers()
+            .into_iter()
+            .filter(|name| !before.contains(name))
+            .collect();
         Ok(Self {
             counted: readers.iter().map(Reader::counters).collect(),
             readers,
@@ -68,7 +72,10 @@ impl Stage {
         match step {
             Step::Reader(_) => Err("one reader is enough".into()),
             Step::Connect(name, slot, share, expected) => {
-                let reader = self.names.get(*slot).ok_or_else(|| format!("there is no slot {slot}"))?;
+                let reader = self
+                    .names
+                    .get(*slot)
+                    .ok_or_else(|| format!("there is no slot {slot}"))?;
                 let protocols = if *share == DIRECT { 0 } else { ANY };
                 let result = self.context.connect(reader, *share, protocols);
                 let active = result.as_ref().map(|card| card.active).map_err(|error| *error);
@@ -136,7 +143,10 @@ impl Stage {
 
     fn place(&self, slot: usize) -> Result<(&Reader, u8), String> {
         let each = (self.names.len() / self.readers.len().max(1)).max(1);
-        let reader = self.readers.get(slot / each).ok_or_else(|| format!("there is no slot {slot}"))?;
+        let reader = self
+            .readers
+            .get(slot / each)
+            .ok_or_else(|| format!("there is no slot {slot}"))?;
         Ok((reader, u8::try_from(slot % each).map_err(|error| error.to_string())?))
     }
 
