@@ -22,27 +22,40 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Design: each deviation stands in one list in the documentation, with its test.
-#[test]
-fn every_deviation_has_the_test_that_its_row_names() {
+/// Every row of the tables in a document names tests, and they exist.
+fn check(document: &str, least: usize) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
     sources(&root.join("tests"), &mut files);
     sources(&root.join("src"), &mut files);
     let code: String = files.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
-    let text = fs::read_to_string(root.join("docs/differences.md")).unwrap();
+    let text = fs::read_to_string(root.join(document)).unwrap();
     let rows: Vec<&str> = text
         .lines()
         .filter(|line| line.starts_with("| ") && !line.contains("| test |"))
         .collect();
-    assert!(rows.len() > 10);
+    assert!(rows.len() > least, "{document}");
+    let mut missing = Vec::new();
     for row in rows {
         let cell = row.trim_end_matches('|').rsplit('|').next().unwrap();
         let names: Vec<&str> = cell.split('`').skip(1).step_by(2).collect();
         assert!(!names.is_empty(), "no test named: {row}");
-        for name in names {
-            let exists = root.join(name).is_file() || code.contains(&format!("fn {name}("));
-            assert!(exists, "no such test: {name}");
-        }
+        let tests = |name: &&str| {
+            let plain = format!("fn {name}(");
+            root.join(name).is_file() || code.contains(&plain)
+        };
+        missing.extend(names.into_iter().filter(|name| !tests(name)));
     }
+    assert!(missing.is_empty(), "{document}: no such tests: {missing:#?}");
+}
+
+/// Design: each deviation stands in one list in the documentation, with its test.
+#[test]
+fn every_deviation_has_the_test_that_its_row_names() {
+    check("docs/differences.md", 10);
+}
+
+#[test]
+fn every_defect_and_trap_has_the_tests_that_its_row_names() {
+    check("docs/defects.md", 70);
 }

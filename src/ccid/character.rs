@@ -32,13 +32,28 @@ impl Engine {
             Refusal::Length => Error::CommandTooLong,
             Refusal::Instruction => Error::LevelUnsupported("INS 6x or 9x with T=0"),
         })?;
+        let result = self.play_t0(transport, slot, &mut exchange, wait);
+        if result.is_err_and(|error| error != Error::NoCard) {
+            // The card is somewhere in a command, and takes whatever comes next for the rest of it.
+            self.resynced = true;
+        }
+        result.map(|()| exchange.response_len())
+    }
+
+    fn play_t0(
+        &mut self,
+        transport: &dyn usb::Transport,
+        slot: u8,
+        exchange: &mut t0::Exchange<'_>,
+        wait: Duration,
+    ) -> Result<()> {
         let end = Moment::now() + self.timeouts.total;
         let mut buffer = [0; MAX_EXPECTED];
         let mut action = exchange.start();
         loop {
             let (send, expect) = match action {
                 t0::Action::Transfer { send, expect } => (send, expect),
-                t0::Action::Done => return Ok(exchange.response_len()),
+                t0::Action::Done => return Ok(()),
                 t0::Action::Failed(why) => return Err(Error::Protocol(why)),
             };
             let left = end.saturating_duration_since(Moment::now());

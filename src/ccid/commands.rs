@@ -67,6 +67,8 @@ impl Engine {
         let answer = self.status_when_free(transport, slot)?;
         match answer.header.slot_error() {
             None | Some(SlotError::Mute) => Ok(answer.header.icc),
+            // One half of an abort has reached the reader, and whoever sent it is no more or failed with the other.
+            Some(SlotError::Aborted) => self.resynchronise(transport, slot),
             Some(error) => Err(error.into()),
         }
     }

@@ -1,6 +1,6 @@
 //! Bringing host and reader together again after a timeout, a broken answer or a halted endpoint.
 
-use super::error::{Error, Result};
+use super::error::{Error, Result, SlotError};
 use super::exchange::{Engine, pause_after_empty};
 use super::message::{Command, CommandStatus, HEADER_LEN, Header, IccStatus, ResponseKind};
 use super::pipe::Pipe;
@@ -97,13 +97,14 @@ impl Engine {
         let command = Command::GetSlotStatus;
         let factor = self.quirks.open_factor.max(self.quirks.command_factor).max(1);
         let wait = self.timeouts.status_retry * 10 * factor;
-        match self.exchange_once(transport, slot, command, &[], wait) {
-            Ok(answer) => Ok(answer.header.icc),
-            Err(error) if error.needs_resync() => self
-                .exchange_once(transport, slot, command, &[], wait)
-                .map(|answer| answer.header.icc),
-            Err(error) => Err(error),
+        let answer = match self.exchange_once(transport, slot, command, &[], wait) {
+            Err(error) if error.needs_resync() => self.exchange_once(transport, slot, command, &[], wait)?,
+            other => other?,
+        };
+        if answer.header.slot_error() == Some(SlotError::Aborted) {
+            return Err(Error::Protocol("the reader waits for the rest of an abort"));
         }
+        Ok(answer.header.icc)
     }
 
     /// The abort sequence: the same slot and sequence number by control request and by message, then everything is

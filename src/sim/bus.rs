@@ -213,6 +213,22 @@ pub fn plug_device(configs: Vec<Config>) -> io::Result<Vec<Reader>> {
     Bus::get()?.plug(configs)
 }
 
+/// Puts on the bus what `WINSCARD_SIM=builtin:…` would with these words, cards, faults and all.
+///
+/// # Errors
+/// Says which word is not understood, or why nothing could be plugged in.
+pub fn plug_as(words: &str) -> Result<Vec<Reader>, String> {
+    let spec = Spec::strict(words)?;
+    let mut plugged = Vec::new();
+    for _ in 0..spec.readers {
+        for reader in plug_device(spec.device()).map_err(|error| error.to_string())? {
+            spec.equip(&reader);
+            plugged.push(reader);
+        }
+    }
+    Ok(plugged)
+}
+
 /// The readers on the bus, as enumeration finds them, in the order they were plugged in. Costs next to nothing in a
 /// process that has nothing to do with simulated readers.
 #[must_use]

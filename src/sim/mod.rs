@@ -49,7 +49,8 @@ mod tests;
 
 pub use builtin::BuiltinCard;
 pub use bus::{
-    Reader, builtin_from_env, bus_path, enabled, forget_after_fork, interfaces, plug, plug_device, suspend, wait_fd,
+    Reader, builtin_from_env, bus_path, enabled, forget_after_fork, interfaces, plug, plug_as, plug_device, suspend,
+    wait_fd,
 };
 pub use card::{Card, Protocols, Reset};
 pub use config::{Config, Level, PinEntry};

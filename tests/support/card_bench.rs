@@ -24,6 +24,7 @@ pub use calls::*;
 pub use winscard::api::constants::*;
 use winscard::api::types::{DWORD, LONG, SCARD_IO_REQUEST, SCARDCONTEXT, SCARDHANDLE};
 use winscard::api::{card, context, io, readers};
+#[allow(unused_imports, reason = "each test program uses a part")]
 pub use winscard::error::Error::{self, *};
 pub use winscard::sim::fault::{Fault, Injection, Times};
 pub use winscard::sim::wire::kind;
