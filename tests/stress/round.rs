@@ -177,8 +177,8 @@ impl Round {
     fn spawn(&mut self) -> Doomed {
         // Most die young; some get old enough to show who waits without end.
         let life = match self.plan.random.below(100) {
-            0..70 => 5 + self.plan.random.below(100),
-            70..92 => 100 + self.plan.random.below(300),
+            0..80 => 5 + self.plan.random.below(60),
+            80..98 => 60 + self.plan.random.below(250),
             _ => 2000 + self.plan.random.below(LONGEST_NS / 1_000_000),
         };
         Doomed {
