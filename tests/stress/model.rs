@@ -1,6 +1,6 @@
 //! What the journal may say: who holds what when, what calls may return, how counters go.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::agent::{EXCLUSIVE, REMOVED, RESET};
 use crate::journal::{Call, Entry, Line};
@@ -53,6 +53,7 @@ struct Look {
 #[derive(Debug, Default)]
 pub(crate) struct Model {
     processes: HashMap<u32, Process>,
+    dead: HashSet<u32>,
     connections: [Vec<Interval>; 2],
     transactions: [Vec<Interval>; 2],
     looks: Vec<Look>,
@@ -93,6 +94,10 @@ impl Model {
     }
 
     fn follow(&mut self, line: &Line) {
+        // Until the signal arrives it goes on for a moment, of which nothing is concluded.
+        if self.dead.contains(&line.agent) {
+            return;
+        }
         match &line.entry {
             Entry::Call(call) => self.begun(line.agent, line.at, call),
             Entry::Return { code, value } => self.returned(line.agent, line.at, *code, *value),
@@ -179,7 +184,8 @@ impl Model {
                 };
                 self.process(agent).handles.insert(call.handle, handle);
             }
-            "begin" if code == 0 => {
+            // Of a handle to a reader that has left meanwhile, nobody else's is in the way.
+            "begin" if code == 0 && self.process(agent).handles.contains_key(&call.handle) => {
                 let process = self.process(agent);
                 match &mut process.transaction {
                     Some((.., begun)) => *begun += 1,
@@ -273,6 +279,7 @@ impl Model {
             self.end_connection(agent, handle, at);
         }
         self.processes.remove(&agent);
+        self.dead.insert(agent);
     }
 
     fn card_leaves(&mut self, reader: u32, at: u64) {
