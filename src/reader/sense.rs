@@ -3,6 +3,8 @@
 use super::turn::{RESYNCED, Turn};
 use crate::arbiter::locks::Byte;
 use crate::arbiter::record::CardState;
+use crate::ccid;
+use crate::ccid::error::SlotError;
 use crate::ccid::message::IccStatus;
 use crate::clock::Moment;
 use crate::error::{Error, Result};
@@ -82,7 +84,11 @@ impl Turn<'_> {
         }
         let (status, resynced) = {
             let mut engine = port.engine();
-            let status = engine.slot_status(port.transport(), self.slot);
+            let mut status = engine.slot_status(port.transport(), self.slot);
+            // In our turn nobody else has a command under way; it is that of somebody who died.
+            if matches!(status, Err(ccid::Error::Slot(SlotError::SlotBusy))) {
+                status = engine.resynchronise(port.transport(), self.slot);
+            }
             (status, engine.take_resynced())
         };
         if resynced {
