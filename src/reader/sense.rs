@@ -4,7 +4,7 @@ use super::turn::{RESYNCED, Turn};
 use crate::arbiter::locks::Byte;
 use crate::arbiter::record::CardState;
 use crate::ccid;
-use crate::ccid::error::SlotError;
+use crate::ccid::SlotError;
 use crate::ccid::message::IccStatus;
 use crate::clock::Moment;
 use crate::error::{Error, Result};
