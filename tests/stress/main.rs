@@ -24,6 +24,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stderr,
+    clippy::undocumented_unsafe_blocks,
     reason = "tests"
 )]
 
