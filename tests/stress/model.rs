@@ -169,7 +169,8 @@ impl Model {
                     .push(format!("process {agent}: {call:?} took {} ms", took / 1_000_000));
             }
         }
-        if !is_allowed(&call, code, self.calm) {
+        let stays = self.plugs.iter().all(Vec::is_empty);
+        if !is_allowed(&call, code, self.calm, stays) {
             self.findings.push(format!("process {agent}: {call:?} gave {code:x}"));
         }
         match call.op.as_str() {
@@ -395,8 +396,9 @@ impl Model {
     }
 }
 
-/// Whether a call may return this at all; in a calm round only what sharing and resets bring about.
-fn is_allowed(call: &Call, code: u32, calm: bool) -> bool {
+/// Whether a call may return this at all; in a calm round only what sharing and resets bring about, and while every reader
+/// stays nothing that says it has left.
+fn is_allowed(call: &Call, code: u32, calm: bool, stays: bool) -> bool {
     const SHARING_VIOLATION: u32 = 0x8010_000B;
     const PROTO_MISMATCH: u32 = 0x8010_000F;
     let direct_or_moved: &[u32] = &[0x8010_000C, PROTO_MISMATCH, 0x8010_0016, 0x8010_0066, 0x8010_0067];
@@ -415,11 +417,11 @@ fn is_allowed(call: &Call, code: u32, calm: bool) -> bool {
     let in_storm = match call.op.as_str() {
         "connect" | "begin" | "status" | "transmit" | "end" | "end-lost" | "reconnect" => {
             direct_or_moved.contains(&code)
-                || gone.contains(&code)
+                || (!stays && gone.contains(&code))
                 || event.contains(&code)
                 || code == SHARING_VIOLATION
         }
-        "change" | "list" => gone.contains(&code),
+        "change" | "list" => !stays && gone.contains(&code),
         _ => false,
     };
     code == 0 || in_calm || (!calm && in_storm)
