@@ -47,7 +47,12 @@ impl Card {
         if self.is_shut_out(&mut turn)? {
             return Err(Error::SharingViolation);
         }
-        turn.refresh_if_unwatched()?;
+        if disposition == Disposition::Leave {
+            turn.refresh_if_unwatched()?;
+        } else {
+            // A reset needs the interface, which whoever watches may have.
+            turn.refresh()?;
+        }
         self.check_events(&turn)?;
         if self.is_locked_out(&mut turn)? {
             return Err(Error::SharingViolation);

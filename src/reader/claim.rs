@@ -1,6 +1,6 @@
 //! Making the interface ours: from nobody, from a living peer, from a dead one; and who else may have it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::port::Hints;
 use super::turn::{RESYNCED, Turn};
@@ -9,8 +9,11 @@ use crate::arbiter::record::CardState;
 use crate::error::{Error, Result};
 use crate::usb::{self, ErrorKind};
 
-/// How long a killed peer's claim may take to fall to us after its locks have.
-const CLAIM_PATIENCE: u32 = 20;
+/// How long a killed peer's claim may take to fall to us after its locks have, on a machine that has other things to do:
+/// it goes with one of the descriptors that the kernel closes one after the other.
+const DEAD_PATIENCE: Duration = Duration::from_millis(800);
+/// The same where no peer is known: one may have been killed before it could say that it is one.
+const UNKNOWN_PATIENCE: Duration = Duration::from_millis(20);
 
 impl Turn<'_> {
     /// Makes the claim ours if it is not, taking it from a living peer if need be.
@@ -93,9 +96,10 @@ impl Turn<'_> {
     }
 
     /// `true` if a living peer had the interface.
-    fn claim(&self) -> Result<bool> {
+    fn claim(&mut self) -> Result<bool> {
         let port = self.port();
-        for attempt in 0..CLAIM_PATIENCE {
+        let begin = Instant::now();
+        loop {
             let error = match port.transport().claim() {
                 Ok(()) => return Ok(false),
                 Err(error) if error.kind == ErrorKind::Busy => error,
@@ -113,12 +117,15 @@ impl Turn<'_> {
             if alive {
                 return port.transport().take_over().map(|()| true).map_err(Error::from);
             }
-            if peer == 0 || attempt + 1 == CLAIM_PATIENCE {
+            let patience = if peer == 0 { UNKNOWN_PATIENCE } else { DEAD_PATIENCE };
+            if begin.elapsed() >= patience {
                 log::debug!("{}: {error}", port.interface().node.display());
                 break;
             }
             std::thread::sleep(Duration::from_millis(1));
         }
+        // Whoever has it, it is not the last peer: nobody waits for that one's end again.
+        self.header.claim_peer = 0;
         if port.is_complaint_due() {
             self.name_the_holder();
         }

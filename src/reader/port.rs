@@ -375,6 +375,10 @@ impl Port {
                 Interrupt::Message(len) => self.hear(buffer.get(..len).unwrap_or_default(), &mut hints),
                 Interrupt::Idle => hints.changed = u32::MAX,
             }
+            if !self.is_recorded() {
+                self.set_claimed(false);
+                return self.connected(hints);
+            }
             // Claimed first: the kernel would claim for a transfer by itself, but complain about it.
             match self.transport.claim().and_then(|()| self.transport.start_interrupt()) {
                 Ok(()) => {}
@@ -387,6 +391,13 @@ impl Port {
             }
         }
         Ok(hints)
+    }
+
+    /// Whether the record says that the claim is ours. Where it has gone to somebody who has died since, a transfer of
+    /// ours would make the kernel claim the interface for us, and nobody would know.
+    fn is_recorded(&self) -> bool {
+        let (header, _) = self.store.read(0);
+        header.is_some_and(|header| header.claim_peer == self.peer)
     }
 
     /// The interrupt transfer, if it has ended. A failure of the endpoint ends it too: whatever was to be reported is

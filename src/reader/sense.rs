@@ -3,6 +3,8 @@
 use super::turn::{RESYNCED, Turn};
 use crate::arbiter::locks::Byte;
 use crate::arbiter::record::CardState;
+use crate::ccid;
+use crate::ccid::SlotError;
 use crate::ccid::message::IccStatus;
 use crate::clock::Moment;
 use crate::error::{Error, Result};
@@ -82,7 +84,16 @@ impl Turn<'_> {
         }
         let (status, resynced) = {
             let mut engine = port.engine();
-            let status = engine.slot_status(port.transport(), self.slot);
+            let mut status = engine.slot_status(port.transport(), self.slot);
+            // In our turn nobody else has a command under way; it is that of somebody who died, or half of his abort
+            // (CCID 1.1 §5.3.1: until the other half comes, everything is answered "aborted"), or the rest of an answer.
+            let is_left_over = matches!(
+                status,
+                Err(ccid::Error::Slot(SlotError::SlotBusy | SlotError::Aborted) | ccid::Error::Protocol(_))
+            );
+            if is_left_over {
+                status = engine.resynchronise(port.transport(), self.slot);
+            }
             (status, engine.take_resynced())
         };
         if resynced {

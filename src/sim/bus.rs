@@ -364,6 +364,15 @@ impl Reader {
             .unwrap_or_default()
     }
 
+    /// The messages from the one with this number on, and the number of the first that is still kept.
+    #[must_use]
+    pub fn messages_from(&self, first: u64) -> (u64, Vec<Message>) {
+        self.port
+            .lock()
+            .map(|state| state.device.messages_from(first))
+            .unwrap_or_default()
+    }
+
     /// Puts a card into a slot after a while.
     pub fn insert_after(&self, after: Duration, slot: u8, card: impl Card + 'static) {
         self.plan(after, Event::Insert(slot, Box::new(card)));

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::wire::kind;
 
 /// Messages kept for [`Log::messages`].
-const KEPT: usize = 64;
+const KEPT: usize = 4096;
 
 /// How often what happened on the wire since the reader was plugged in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,6 +67,8 @@ pub struct Message {
 pub(super) struct Log {
     pub(super) counters: Counters,
     messages: VecDeque<Message>,
+    /// Messages that are not kept any more.
+    forgotten: u64,
 }
 
 impl Log {
@@ -96,9 +98,19 @@ impl Log {
         self.messages.iter().cloned().collect()
     }
 
+    /// The messages from this one on, counted since the reader was plugged in, with the number of the first.
+    pub(super) fn messages_from(&self, first: u64) -> (u64, Vec<Message>) {
+        let skipped = usize::try_from(first.saturating_sub(self.forgotten)).unwrap_or(usize::MAX);
+        (
+            first.max(self.forgotten),
+            self.messages.iter().skip(skipped).cloned().collect(),
+        )
+    }
+
     fn push(&mut self, direction: Direction, bytes: &[u8]) {
         if self.messages.len() == KEPT {
             self.messages.pop_front();
+            self.forgotten += 1;
         }
         self.messages.push_back(Message {
             direction,

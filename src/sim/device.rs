@@ -130,6 +130,12 @@ impl Device {
         self.log.messages()
     }
 
+    /// Those from the one with this number on, and the number of the first that is still kept.
+    #[must_use]
+    pub fn messages_from(&self, first: u64) -> (u64, Vec<Message>) {
+        self.log.messages_from(first)
+    }
+
     /// One packet on the bulk OUT endpoint.
     pub fn bulk_out(&mut self, packet: &[u8], now: Instant) -> Out {
         if self.assembler.is_idle() && packet.first().is_some_and(|&kind| self.faults.take_stall_out(kind)) {

@@ -14,6 +14,7 @@
 //! | `clear READER` | takes back all misbehaviours that have not shown |
 //! | `latency READER TIME` | time added to every command |
 //! | `counters READER`, `log READER` | what arrived: numbers; the last messages |
+//! | `log READER FROM` | the number of the first message that follows, then the messages from that number on |
 //! | `after TIME COMMAND` | the command at that time |
 //! | `quit` | ends the server |
 

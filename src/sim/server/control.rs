@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::Server;
 use super::served::{Function, Served};
-use crate::sim::counters::{Counters, Direction};
+use crate::sim::counters::{Counters, Direction, Message};
 use crate::sim::fault::Injection;
 use crate::sim::options::{self, Spec};
 
@@ -138,15 +138,13 @@ fn reader_command(command: &str, function: &Function, arguments: &[&str]) -> Ans
         "clear" => reader.clear_faults(),
         "counters" => return Ok(counters(reader.counters())),
         "log" => {
-            return Ok(reader.messages().iter().fold(String::new(), |mut lines, message| {
-                lines.push(if message.direction == Direction::Out { '>' } else { '<' });
-                lines.push(' ');
-                for byte in &message.bytes {
-                    let _infallible = write!(lines, "{byte:02x}");
+            return match arguments.first() {
+                None => Ok(log(&reader.messages(), String::new())),
+                from => {
+                    let (first, messages) = reader.messages_from(parse(from, "number")?);
+                    Ok(log(&messages, format!("{first}\n")))
                 }
-                lines.push('\n');
-                lines
-            }));
+            };
         }
         "latency" => {
             let time = arguments
@@ -162,6 +160,19 @@ fn reader_command(command: &str, function: &Function, arguments: &[&str]) -> Ans
         _ => return Err(format!("\"{command}\" is no command")),
     }
     Ok(String::new())
+}
+
+/// One message a line.
+fn log(messages: &[Message], before: String) -> String {
+    messages.iter().fold(before, |mut lines, message| {
+        lines.push(if message.direction == Direction::Out { '>' } else { '<' });
+        lines.push(' ');
+        for byte in &message.bytes {
+            let _infallible = write!(lines, "{byte:02x}");
+        }
+        lines.push('\n');
+        lines
+    })
 }
 
 /// One counter a line.
