@@ -96,11 +96,13 @@ fn a_killed_server_is_replaced_by_the_next() {
     let mut server = Server::start(&socket("killed"), &["readers=3"]);
     server.signal("-KILL");
     assert!(server.socket.exists());
-    let server = Server::start(&server.socket.clone(), &[]);
+    let mut server = Server::start(&server.socket.clone(), &[]);
     assert_eq!(server.control(&["readers"]).1.lines().count(), 1);
     let nodes = std::fs::read_dir(record_directory(&server.socket).join("bus/000")).unwrap();
     assert_eq!(nodes.count(), 1);
     assert!(server.control(&["quit"]).0);
+    assert!(server.child.wait().unwrap().success());
+    assert!(!server.socket.exists() && !record_directory(&server.socket).exists());
 }
 
 #[test]

@@ -36,18 +36,23 @@ impl Engine {
 
     /// Ends a command that somebody who is no more has left running, on whichever slot that is, or waits for its end.
     fn end_foreign_command(&mut self, transport: &dyn usb::Transport) -> Result<()> {
-        const PAUSE: Duration = Duration::from_millis(10);
         self.met_foreign_command = true;
         for slot in 0..u8::try_from(self.slots.len()).unwrap_or(u8::MAX) {
             self.resynchronise(transport, slot)?;
         }
         // A reader that cannot abort is done when the card is.
-        let deadline = Moment::now() + self.command_time();
+        self.status_when_free(transport, 0).map(|_| ())
+    }
+
+    /// The slot's status, once the reader no longer says that the slot is busy, or after the time of a command.
+    fn status_when_free(&mut self, transport: &dyn usb::Transport, slot: u8) -> Result<Answer> {
+        const PAUSE: Duration = Duration::from_millis(10);
+        let wait = self.command_time();
+        let deadline = Moment::now() + wait;
         loop {
-            let wait = self.command_time();
-            let answer = self.exchange_once(transport, 0, Command::GetSlotStatus, &[], wait)?;
+            let answer = self.exchange(transport, slot, Command::GetSlotStatus, &[], wait)?;
             if !is_busy(&answer) || Moment::now() >= deadline {
-                return Ok(());
+                return Ok(answer);
             }
             thread::sleep(PAUSE);
         }
@@ -59,8 +64,7 @@ impl Engine {
     /// Of the transfer, or [`Error::Slot`] with anything but "mute": that is how some readers say that there is no
     /// card.
     pub fn slot_status(&mut self, transport: &dyn usb::Transport, slot: u8) -> Result<IccStatus> {
-        let wait = self.command_time();
-        let answer = self.exchange(transport, slot, Command::GetSlotStatus, &[], wait)?;
+        let answer = self.status_when_free(transport, slot)?;
         match answer.header.slot_error() {
             None | Some(SlotError::Mute) => Ok(answer.header.icc),
             Some(error) => Err(error.into()),

@@ -346,7 +346,8 @@ impl Port {
                 Interrupt::Message(len) => self.hear(buffer.get(..len).unwrap_or_default(), &mut hints),
                 Interrupt::Idle => hints.changed = u32::MAX,
             }
-            match self.transport.start_interrupt() {
+            // Claimed first: the kernel would claim for a transfer by itself, but complain about it.
+            match self.transport.claim().and_then(|()| self.transport.start_interrupt()) {
                 Ok(()) => {}
                 Err(error) if error.kind == usb::ErrorKind::Disconnected => return Err(error),
                 Err(error) => {

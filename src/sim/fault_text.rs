@@ -76,6 +76,8 @@ fn fault<'a>(name: &str, values: &mut impl Iterator<Item = &'a str>) -> Option<F
         "lost" => Fault::Lost,
         "delay" => Fault::Delay(time(values.next()?)?),
         "fail" => Fault::Fail(byte(values.next())?),
+        "fail-after" => Fault::FailAfter(byte(values.next())?),
+        "garble" => Fault::Garble(length(values.next())?),
         "power-on-fails" => Fault::PowerOnFails(values.map(|text| byte(Some(text))).collect::<Option<_>>()?),
         "card-pulled" => Fault::CardPulled,
         "unplugged" => Fault::Unplugged,
@@ -137,6 +139,8 @@ mod tests {
             every,
         };
         assert_eq!((full.fault, full.on, full.times), (expected, Some(0x6F), Times::Always));
+        assert_eq!(parse("fail-after/0xFD").fault, Fault::FailAfter(0xFD));
+        assert_eq!(parse("garble/3").fault, Fault::Garble(3));
         assert_eq!(parse("power-on-fails/1/3").fault, Fault::PowerOnFails(vec![1, 3]));
         assert_eq!(parse("interrupt/5003").fault, Fault::Interrupt(vec![0x50, 3]));
         assert_eq!(parse("fail/254@power-on*3").times, Times::Count(3));

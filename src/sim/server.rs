@@ -1,6 +1,6 @@
 //! The software reader as a process of its own: the readers of one bus, used by any number of other processes.
 //!
-//! One thread, one `poll`: clients over a Unix socket (see [`protocol`](super::protocol)), their control channel (see
+//! One thread, one `poll`: clients over a Unix socket (see `sim::protocol`), their control channel (see
 //! [`remote`](super::remote)), and kernels over USB/IP. What a client has open dies with its connection, so a client
 //! killed at any moment leaves nothing behind but what it had sent to the device.
 

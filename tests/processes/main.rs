@@ -19,3 +19,4 @@ mod agents;
 mod death;
 mod events;
 mod sharing;
+mod t1;

@@ -13,6 +13,7 @@ import os
 import queue
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -133,6 +134,8 @@ class Machine:
             text=True,
             errors="replace",
         )
+        # Whoever ends this program ends the guest too.
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
         expired = threading.Event()
         watchdog = threading.Timer(timeout, lambda: (expired.set(), qemu.kill()))
         watchdog.daemon = True

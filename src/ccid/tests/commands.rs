@@ -213,3 +213,23 @@ fn slow_readers_are_given_more_time() {
     assert_eq!(waits(0x04E6, 0x5293), [12.0, 3.0], "while opening");
     assert_eq!(waits(0x04E6, 0x5790), [12.0, 12.0], "always");
 }
+
+/// Seen with QEMU's usb-ccid: RDR_to_PC_Parameters announces 5 bytes (T=0) and brings the 7 of T=1.
+#[test]
+fn parameters_may_bring_more_than_they_announce() {
+    let reader = Reader::script(
+        0x6C,
+        vec![|sent| {
+            let mut frame = frame(0x82, 0, sent.sequence, 0, 0, 0, &[0x11, 0, 0, 0x0A, 0]);
+            frame.extend([0x20, 0]);
+            message(&frame)
+        }],
+    );
+    let mut engine = engine(SHORT, 271);
+    let parameters = engine.get_parameters(&reader, 0).unwrap();
+    assert_eq!(
+        (parameters.protocol, parameters.data()),
+        (0, &[0x11, 0, 0, 0x0A, 0][..])
+    );
+    assert!(!engine.take_resynced());
+}

@@ -178,7 +178,7 @@ fn slot_status_tells_the_three_states() {
             |sent| sent.status(0x01, 0),
             |sent| sent.status(0x02, 0),
             |sent| sent.status(0x42, 0xFE),
-            |sent| sent.status(0x42, 0xE0),
+            |sent| sent.status(0x42, 0xFB),
         ],
     );
     let mut engine = engine(SHORT, 271);
@@ -190,5 +190,17 @@ fn slot_status_tells_the_three_states() {
         Ok(IccStatus::Absent),
         "mute is no error here"
     );
-    assert_eq!(engine.slot_status(&reader, 0), Err(Error::Slot(SlotError::SlotBusy)));
+    assert_eq!(engine.slot_status(&reader, 0), Err(Error::Slot(SlotError::Hardware)));
+}
+
+/// CCID 1.1 §6.2.6: CMD_SLOT_BUSY says "later", for instance while a command is ended whose sender was killed.
+#[test]
+fn a_busy_slot_is_asked_again() {
+    let reader = Reader::script(
+        0x65,
+        vec![|sent| sent.status(0x42, 0xE0), |sent| sent.status(0x42, 0xE0), |sent| {
+            sent.status(0x01, 0)
+        }],
+    );
+    assert_eq!(engine(SHORT, 271).slot_status(&reader, 0), Ok(IccStatus::Inactive));
 }

@@ -251,6 +251,15 @@ impl Turn<'_> {
     /// The reader has settled everything with the card: it knows which protocol it chose.
     fn ask_what_was_settled(&mut self, protocol: Protocol) -> Settled {
         let atr = self.card.atr;
+        let offered = available_protocols(atr.as_slice());
+        if !(offered.contains(Protocol::T0) && offered.contains(Protocol::T1)) {
+            // There was nothing to choose, and not every reader answers the question well.
+            return Settled {
+                protocol,
+                fi_di: DEFAULT_FI_DI,
+                parameters: None,
+            };
+        }
         let asked = self.exchange(|engine, transport, slot| engine.get_parameters(transport, slot));
         let sensible = asked.ok().and_then(|parameters| {
             let chosen = Protocol::from_number(parameters.protocol)?;
@@ -258,8 +267,7 @@ impl Turn<'_> {
                 Protocol::T0 => 5,
                 Protocol::T1 => 7,
             };
-            let offered = available_protocols(atr.as_slice()).contains(chosen);
-            (offered && parameters.data().len() == len).then_some((chosen, parameters))
+            (offered.contains(chosen) && parameters.data().len() == len).then_some((chosen, parameters))
         });
         let Some((chosen, parameters)) = sensible else {
             return Settled {
