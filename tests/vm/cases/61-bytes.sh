@@ -52,10 +52,20 @@ plug env
 timeout 200 "$BIN/bytes" >theirs || { tail -3 theirs; false; }
 wc -l ours theirs
 [ "$(grep -c 'select MF: 00000000' ours)" = $READERS ]
+[ "$(grep -c 'verify PIN: 00000000 \[2\] 90 00' ours)" = 1 ]
 
-cp ours /mnt/work/out/61-bytes.ours
-cp theirs /mnt/work/out/61-bytes.theirs
-diff ours theirs | sed -n 's/^< /ours: /p; s/^> /pcscd: /p' >found || true
+# The daemon hears of two interfaces that come together in either order; which of them got the lower number shows in the ATR only.
+by_card() { # FILE: the two readers named after their cards, in one order
+  local only_t0
+  only_t0=$(sed -nE 's/^(Access IS ATR220 0[89]) 00 \| state: .* \[17\] .*/\1/p' "$1" | head -n 1)
+  [ -n "$only_t0" ] || return 1
+  sed -E "s/$only_t0 00/ATR220 of T=0/g; s/Access IS ATR220 0[89] 00/ATR220 of both/g; s/^(ATR220 .*attribute 7FFF0001: 00000000 \[4\]) 0[89]/\1 08/; s/^(ATR220 .*attribute 7FFF000[3-7]: ).*/\1as its name/" "$1" |
+    sort -s -t'|' -k1,1
+}
+by_card ours >ours.sorted
+by_card theirs >theirs.sorted
+cp ours theirs /mnt/work/out/
+diff ours.sorted theirs.sorted | sed -n 's/^< /ours: /p; s/^> /pcscd: /p' >found || true
 grep -vE '^(#|$)' "$CASES/61-bytes.differences" >expected
 grep -vEf expected found >unexpected || true
 [ ! -s unexpected ] || { echo "differences that nobody explained:"; head -60 unexpected; false; }
@@ -63,3 +73,4 @@ grep -vEf expected found >unexpected || true
 while IFS= read -r pattern; do
   grep -qE -- "$pattern" found || { echo "no longer a difference: $pattern"; false; }
 done <expected
+echo "$(wc -l <found) lines differ as explained"
