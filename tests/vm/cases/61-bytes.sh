@@ -34,10 +34,9 @@ plug() {
   for number in $(seq "${#devices[@]}"); do
     usbip attach -r 127.0.0.1 -b "1-$number"
     case ${devices[number - 1]} in *slots=2* | *+*) slots=$((slots + 2)) ;; *) slots=$((slots + 1)) ;; esac
-    within 20 listed "$slots" "$@" || { "$@" opensc-tool -l; tail -20 /tmp/pcscd.log; return 1; }
+    within 20 "$@" "$BIN/bytes" "$slots" || { "$@" opensc-tool -l; tail -20 /tmp/pcscd.log; return 1; }
   done
 }
-listed() { [ "$("${@:2}" opensc-tool -l 2>/dev/null | grep -cE '^[0-9]+ +Yes')" = "$1" ]; }
 gone() { ! grep -q '^0b$' /sys/bus/usb/devices/*/bInterfaceClass 2>/dev/null; }
 
 plug with_lib

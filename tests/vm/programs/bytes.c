@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0
  * bytes: every observable result of a fixed list of calls at every reader, in the order of the list; nothing is judged. Two libraries that
- * do the same print the same. Each line begins with the reader's name. */
+ * do the same print the same. Each line begins with the reader's name.
+ *
+ * bytes COUNT: only whether there are so many readers with a card. */
 #include <arpa/inet.h>
 #include "pcsc.h"
 
@@ -316,7 +318,25 @@ static void every_call(SCARDCONTEXT context, SCARDCONTEXT other)
 	state(context, "state at the end");
 }
 
-int main(void)
+/* Readers with a card in them. */
+static unsigned cards(SCARDCONTEXT context)
+{
+	static char names[16 * MAX_READERNAME];
+	DWORD length = sizeof names;
+	unsigned count = 0;
+
+	if (SCardListReaders(context, NULL, names, &length) != SCARD_S_SUCCESS)
+		return 0;
+	for (const char *name = names; *name; name += strlen(name) + 1) {
+		SCARD_READERSTATE now = { .szReader = name };
+
+		if (SCardGetStatusChange(context, 0, &now, 1) == SCARD_S_SUCCESS && now.dwEventState & SCARD_STATE_PRESENT && now.cbAtr)
+			count++;
+	}
+	return count;
+}
+
+int main(int argc, char **argv)
 {
 	SCARDCONTEXT context, other;
 	static char names[16 * MAX_READERNAME];
@@ -324,6 +344,8 @@ int main(void)
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	OK(SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &context));
+	if (argc == 2)
+		return cards(context) != (unsigned)atoi(argv[1]);
 	OK(SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &other));
 	OK(SCardListReaders(context, NULL, names, &length));
 	for (reader = names; *reader; reader += strlen(reader) + 1)
