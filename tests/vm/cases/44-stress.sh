@@ -2,7 +2,7 @@
 # command, no call that hangs, and afterwards the reader works for everybody.
 # seconds: 150
 # incumbent: not
-LENGTH=30
+LENGTH=25
 RANDOM=4711
 [ -z "${WINSCARD_LOG:-}" ] || trap 'mkdir -p /mnt/work/out/44; cp stress.* moves /mnt/work/out/44/' EXIT
 declare -A running=()
@@ -18,9 +18,9 @@ for number in 1 2 3 4; do start; done
 # Cards and readers come and go beside the killing.
 ( RANDOM=815
   while [ $((SECONDS + 3)) -lt $end ]; do
-    sleep "$((RANDOM % 2)).$((RANDOM % 10))"
+    sleep 0.$((RANDOM % 10))
     if ((RANDOM % 3)); then host card remove; sleep 0.$((RANDOM % 9)); host card insert; else host reader unplug; sleep 0.$((RANDOM % 9)); host reader plug; fi
-    echo moved
+    echo "moved at $SECONDS"
   done ) >moves &
 mover=$!
 while [ $((SECONDS + 2)) -lt $end ]; do
