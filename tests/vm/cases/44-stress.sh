@@ -1,10 +1,17 @@
 # Four programs in random traffic; random ones killed and replaced, the card taken out and the reader unplugged meanwhile. No answer of another's
 # command, no call that hangs, and afterwards the reader works for everybody.
-# seconds: 150
+# seconds: 120
 # incumbent: not
 LENGTH=25
 RANDOM=4711
-[ -z "${WINSCARD_LOG:-}" ] || trap 'mkdir -p /mnt/work/out/44; cp stress.* moves /mnt/work/out/44/' EXIT
+[ -z "${WINSCARD_LOG:-}" ] || trap 'mkdir -p /mnt/work/out/44; cp stress.* /mnt/work/out/44/' EXIT
+# Cards and readers come and go meanwhile, by the host's clock: the guest is too busy to ask for it then.
+unplugged() { dmesg | grep -c 'USB disconnect' || true; }
+before=$(unplugged)
+for move in '4 card remove' '4.7 card insert' '7 reader unplug' '8.5 reader plug' '11 card remove' '11.2 card insert' '14 reader unplug' '15 reader plug' \
+  '18 card remove' '18.9 card insert' '21 reader unplug' '22 reader plug'; do
+  host "later $move"
+done
 declare -A running=()
 starts=0 kills=0
 start() {
@@ -15,14 +22,6 @@ start() {
 end=$((SECONDS + LENGTH))
 for number in 1 2 3 4; do start; done
 
-# Cards and readers come and go beside the killing.
-( RANDOM=815
-  while [ $((SECONDS + 3)) -lt $end ]; do
-    sleep 0.$((RANDOM % 10))
-    if ((RANDOM % 3)); then host card remove; sleep 0.$((RANDOM % 9)); host card insert; else host reader unplug; sleep 0.$((RANDOM % 9)); host reader plug; fi
-    echo "moved at $SECONDS"
-  done ) >moves &
-mover=$!
 while [ $((SECONDS + 2)) -lt $end ]; do
   sleep 0.$((RANDOM % 8))
   alive=("${!running[@]}")
@@ -37,15 +36,15 @@ while [ $((SECONDS + 2)) -lt $end ]; do
     break
   fi
 done
-wait "$mover"
 for which in "${!running[@]}"; do
   wait "${running[$which]}" || { tail -n 3 "stress.$which"; false; }
   cat "stress.$which"
 done
-echo "$kills killed, $(wc -l <moves) cards and readers moved"
-[ "$kills" -ge 10 ] && [ "$(wc -l <moves)" -ge 4 ]
+echo "$kills killed; the reader was unplugged $(($(unplugged) - before)) times, and the card taken out as often"
+[ "$kills" -ge 10 ]
+[ $(($(unplugged) - before)) = 3 ]
 ! pgrep -x stress
 # A word of complaint of one that was killed later counts as well.
-! grep -lE 'stuck|gave|not so' stress.*
+! grep -E '^program [0-9]+: .*(stuck|gave)|^line [0-9]+:' stress.*
 within 20 eval 'with_lib "$BIN/connect" | grep -q "APDU answered"'
 with_lib "$BIN/traffic" 1 5
