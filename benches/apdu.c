@@ -2,6 +2,7 @@
  * How long PC/SC calls take. Plain PC/SC, whichever library is loaded; and the floor: the same bytes by usbfs ioctls, no library at all.
  *
  * apdu pcsc             the calls of one process
+ * apdu turns            transactions of ten APDUs: by one process, with another that watches beside it, by two processes in turn
  * apdu floor            the two exchanges
  * apdu processes MODE   a whole process each time: apdu session, or apdu raw-session
  *
@@ -10,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/usbdevice_fs.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -204,6 +206,116 @@ static void one_session(void)
 	OK(SCardReleaseContext(s.context));
 }
 
+/* ---- several processes ---- */
+
+enum { TEN = 10, TURNS = 60 };
+
+static void ten(void *with)
+{
+	struct session *s = with;
+
+	OK(SCardBeginTransaction(s->card));
+	for (int i = 0; i < TEN; i++)
+		transmit(s);
+	OK(SCardEndTransaction(s->card, SCARD_LEAVE_CARD));
+}
+
+/* A child with a session of its own that says so, and, told to begin, does what it is for. */
+struct helper {
+	pid_t pid;
+	int say, hear;
+};
+
+static void byte_to(int fd)
+{
+	char byte = 0;
+
+	if (write(fd, &byte, 1) != 1)
+		die("write", -1);
+}
+
+static void byte_from(int fd)
+{
+	char byte;
+
+	if (read(fd, &byte, 1) != 1)
+		die("read", -1);
+}
+
+static struct helper helper(void (*body)(struct session *, int, int))
+{
+	struct helper h;
+	int down[2], up[2];
+
+	SYS(pipe(down));
+	SYS(pipe(up));
+	fflush(stdout);
+	SYS(h.pid = fork());
+	if (!h.pid) {
+		struct session s = { .command = GET_16 };
+
+		session_open(&s);
+		ten(&s);
+		byte_to(up[1]);
+		body(&s, down[0], up[1]);
+		_exit(0);
+	}
+	h.say = down[1];
+	h.hear = up[0];
+	byte_from(h.hear);
+	return h;
+}
+
+static void works(struct session *s, int hear, int say)
+{
+	byte_from(hear);
+	for (int i = 0; i < TURNS; i++)
+		ten(s);
+	byte_to(say);
+	OK(SCardDisconnect(s->card, SCARD_LEAVE_CARD));
+	OK(SCardReleaseContext(s->context));
+}
+
+static void watches(struct session *s, int hear, int say)
+{
+	SCARD_READERSTATE reader = { .szReader = s->name, .dwCurrentState = SCARD_STATE_UNAWARE };
+
+	(void)hear;
+	(void)say;
+	for (;;) {
+		OK(SCardGetStatusChange(s->context, INFINITE, &reader, 1));
+		reader.dwCurrentState = reader.dwEventState & ~(DWORD)SCARD_STATE_CHANGED;
+	}
+}
+
+static void turns(void)
+{
+	struct session s = { .command = GET_16 };
+	int result = 0;
+
+	/* Forked first: no child inherits a session. */
+	struct helper two = helper(works), watcher = helper(watches);
+
+	session_open(&s);
+	measure("ten-watched", ten, &s, CALLS / 4);
+	SYS(kill(watcher.pid, SIGKILL));
+	SYS(waitpid(watcher.pid, &result, 0));
+	measure("ten", ten, &s, CALLS / 4);
+
+	uint64_t start = now();
+	byte_to(two.say);
+	for (int i = 0; i < TURNS; i++)
+		ten(&s);
+	byte_from(two.hear);
+	uint64_t each = (now() - start) / (2 * TURNS);
+	printf("ten-two %llu %llu %u\n", (unsigned long long)each, (unsigned long long)each, 2 * TURNS);
+	SYS(waitpid(two.pid, &result, 0));
+	if (result)
+		die("the other process", result);
+	OK(SCardDisconnect(s.card, SCARD_LEAVE_CARD));
+	OK(SCardReleaseContext(s.context));
+}
+
 /* ---- the floor ---- */
 
 struct raw {
@@ -333,6 +445,8 @@ int main(int argc, char **argv)
 
 	if (!strcmp(mode, "pcsc"))
 		pcsc();
+	else if (!strcmp(mode, "turns"))
+		turns();
 	else if (!strcmp(mode, "floor"))
 		floor_calls();
 	else if (!strcmp(mode, "session"))

@@ -15,6 +15,11 @@ MEASURES = [
     ("beginend", "`SCardBeginTransaction` + `SCardEndTransaction`"),
     ("context", "`SCardEstablishContext` + `SCardReleaseContext`"),
     ("process", "whole process: establish, list, connect, one APDU, exit"),
+    ("ten", "transaction of ten APDUs, one process"),
+    ("ten-watched", "the same with a watcher in another process"),
+    ("ten-two", "the same by two processes in turn, each transaction"),
+    ("heard-first", "card put in → `SCardGetStatusChange` returns"),
+    ("heard-other", "the same in a second process"),
 ]
 # The floor of an exchange is the same whether PC/SC has a transaction around it or not.
 SAME_FLOOR = {"transmit16-outside": "transmit16-inside", "transmit256-outside": "transmit256-inside"}

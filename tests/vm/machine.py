@@ -101,6 +101,7 @@ class Machine:
         self.script, self.work, self.cpus, self.memory = script, work, cpus, memory
         self.on_line, self.commands = on_line, commands or {}
         self.status = GUEST_DIED
+        self.timers = []
         self.tail = collections.deque(maxlen=25)  # the console as it was, kernel messages included
 
     def qemu(self, folder, readers):
@@ -191,6 +192,7 @@ class Machine:
                 timer = threading.Timer(float(seconds), self._later, (command,))
                 timer.daemon = True
                 timer.start()
+                self.timers.append(timer)
             case [name, *arguments] if name in self.commands:
                 return self.commands[name](*arguments)
             case _:
@@ -208,7 +210,10 @@ class Machine:
         return self.readers[1 if name.endswith("2") else 0]
 
     def reset(self):
-        """The state every case starts from: one reader, its card in it."""
+        """The state every case starts from: one reader, its card in it, and nothing planned."""
+        for timer in self.timers:
+            timer.cancel()
+        self.timers.clear()
         self.readers[1].unplug(self.monitor)
         self.readers[0].plug(self.monitor)
         for reader in self.readers:
