@@ -50,6 +50,8 @@ def cases(lib, wanted):
                 continue
             if lib == "incumbent" and heading(text, "incumbent", "") == "not":
                 skipped.append(run)
+            elif heading(text, "long", "no") == "yes" and not wanted and not os.environ.get("WINSCARD_VM_LONG"):
+                skipped.append(run)
             else:
                 runs.append(run)
     return runs, skipped

@@ -2,6 +2,7 @@
 # command, no call that hangs, and afterwards the reader works for everybody.
 # seconds: 120
 # incumbent: not
+# long: yes
 LENGTH=25
 RANDOM=4711
 [ -z "${WINSCARD_LOG:-}" ] || trap 'mkdir -p /mnt/work/out/44; cp stress.* /mnt/work/out/44/' EXIT

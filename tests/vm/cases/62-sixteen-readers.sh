@@ -1,6 +1,7 @@
 # Sixteen readers on the kernel's bus and 64 programs, each connected to all of them (1024 handles) and busy with one.
 # seconds: 180
 # incumbent: not
+# long: yes
 READERS=16 PROGRAMS=64
 levels=(level=extended,max-message=1024 level=short,card=t1 level=tpdu,card=t0 level=tpdu,card=t1)
 devices=()
