@@ -169,7 +169,10 @@ impl Waiting {
         // A node's closing is heard just before its locks are freed: look again a few times, ever later.
         let retry = (self.retries > 0).then(|| Duration::from_millis(1 << (6 - self.retries)));
         // Looked at once in a while without being told, too: a record that somebody spoiled rings no bell.
-        let wake = [Some(LOOK_AGAIN), retry, self.watch.next_look()].into_iter().flatten().min();
+        let wake = [Some(LOOK_AGAIN), retry, self.watch.next_look()]
+            .into_iter()
+            .flatten()
+            .min();
         let mut fds = vec![entry(self.ear.fd(), libc::POLLIN)];
         fds.extend(self.watch.interrupt());
         poll(&mut fds, wake.map(|time| Instant::now() + time)).map_err(|_| Error::NoMemory)?;

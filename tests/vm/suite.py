@@ -119,7 +119,8 @@ class Suite:
             self.failed += 1
             print(f"{run.label}: FAILED (never ran)", flush=True)
         for run in skipped:
-            print(f"{run.label}: skipped (not for pcscd)", flush=True)
+            why = "not for pcscd" if self.lib == "incumbent" else "long: by name, or with WINSCARD_VM_LONG=1"
+            print(f"{run.label}: skipped ({why})", flush=True)
         print(f"{self.passed} passed, {self.failed} failed", flush=True)
         return 1 if self.failed or not self.passed else 0
 
