@@ -136,7 +136,7 @@ impl Link {
 }
 
 /// How long to trust in being told.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Sleeping until something changes.
 struct Waiting {
