@@ -96,7 +96,11 @@ impl<'a> Turn<'a> {
             link,
             gate,
             slot,
-            header: header.unwrap_or_default(),
+            // A header that was lost is restored by whoever still has the claim: the others could not tell whose it is.
+            header: header.unwrap_or_else(|| Header {
+                claim_peer: if port.is_claimed() { port.peer() } else { 0 },
+                ..Header::default()
+            }),
             header_written: header.unwrap_or_default(),
             card: card.unwrap_or_else(|| Slot {
                 slept_ms: port.slept_ms(),
