@@ -52,6 +52,10 @@ impl Turn<'_> {
         if listen && port.hides_swaps() {
             self.listen();
         }
+        if !from_living {
+            // What the reader has to say of the time before has been heard, or there was no time for a swap.
+            port.meet(self.slot);
+        }
     }
 
     fn listen(&mut self) {

@@ -262,13 +262,18 @@ fn a_record_changed_in_use_never_gives_a_wrong_answer() {
         workers.into_iter().map(|worker| worker.join().unwrap()).collect()
     });
     assert!(right.iter().all(|count| *count > 0), "{right:?}");
-    // And when it is over, all is well.
+    // And when it is over, all is well, once everybody has had a turn to write down again what was lost.
     let [mut a, mut b] = agents;
-    for agent in [&mut a, &mut b] {
-        let _any = agent.call("disconnect 0");
-        let connected = agent.call("connect 2 3");
-        assert!(connected.starts_with("0 "), "{connected}");
+    let mut connected = [String::new(), String::new()];
+    for _ in 0..10 {
+        for (agent, connected) in [&mut a, &mut b].into_iter().zip(&mut connected) {
+            if !connected.starts_with("0 ") {
+                let _any = agent.call("disconnect 0");
+                *connected = agent.call("connect 2 3");
+            }
+        }
     }
+    assert!(connected.iter().all(|answer| answer.starts_with("0 ")), "{connected:?}");
     a.answers(VERIFY, "9000");
     b.answers(IS_VERIFIED, "9000");
 }
