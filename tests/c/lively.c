@@ -22,9 +22,11 @@ static volatile sig_atomic_t signals;
 
 static void on_signal(int number)
 {
+	int saved = errno;
 	signals++;
 	if (number == SIGALRM)
 		raise(SIGUSR1);
+	errno = saved;
 }
 
 static __attribute__((constructor)) void storm(void)
@@ -175,18 +177,31 @@ static void files(unsigned long count)
 	printf("%X", (unsigned)setrlimit(RLIMIT_NOFILE, &limit));
 }
 
+/* fgets, but a signal in the middle of a line loses nothing of it. (fgets gives up what it had when a read is interrupted.) */
+static char *whole_line(char *line, int size, FILE *file)
+{
+	int count = 0, byte = 0;
+	while (count < size - 1 && byte != '\n') {
+		errno = 0;
+		byte = fgetc(file);
+		if (byte != EOF)
+			line[count++] = (char)byte;
+		else if (!ferror(file) || errno != EINTR)
+			return NULL;
+		else
+			clearerr(file);
+	}
+	line[count] = 0;
+	return line;
+}
+
 /* Takes lines that are not an agent's; gives those that are. */
 static char *next_line(char *line, int size, FILE *file)
 {
 	for (;;) {
 		long number = 0;
-		errno = 0;
-		if (fgets(line, size, file) == NULL) {
-			if (errno != EINTR)
-				return NULL;
-			clearerr(file);
-			continue;
-		}
+		if (whole_line(line, size, file) == NULL)
+			return NULL;
 		if (sscanf(line, "turns %ld", &number) == 1)
 			turns(number);
 		else if (sscanf(line, "commands %ld", &number) == 1)
