@@ -122,6 +122,9 @@ impl Context {
             }
             changed |= state.event & CHANGED != 0;
         }
+        for watched in wait.into_iter().flat_map(|wait| &mut wait.watched) {
+            watched.watch.tend(&watched.link);
+        }
         changed
     }
 

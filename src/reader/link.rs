@@ -129,7 +129,10 @@ impl Link {
             match &mut waiting {
                 // Looked at once more before the first sleep: what ended in between made no sound for us.
                 None => waiting = Some(Waiting::on(&self.port)?),
-                Some(waiting) => waiting.sleep()?,
+                Some(waiting) => {
+                    waiting.watch.tend(self);
+                    waiting.sleep()?;
+                }
             }
         }
     }

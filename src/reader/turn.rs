@@ -326,9 +326,10 @@ impl Drop for Turn<'_> {
             };
             store.write_header(&header);
         } else {
-            // The reader says it once only, and this turn did not ask.
+            // The reader says it once only, and this turn did not ask; whoever waits for it has to.
             if self.hints.concern(self.slot) {
-                self.bell |= doubt(&mut self.card, self.hints, self.slot);
+                doubt(&mut self.card, self.hints, self.slot);
+                self.bell = true;
             }
             if self.header != self.header_written {
                 store.write_header(&self.header);
@@ -354,13 +355,11 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// Notes what the reader said of a slot that is not asked now; whether that is a change. A card that was taken out has
-/// left even if there is one again when the slot is asked.
-fn doubt(card: &mut Slot, hints: Hints, slot: u8) -> bool {
+/// Notes what the reader said of a slot that is not asked now. A card that was taken out has left even if there is one
+/// again when the slot is asked.
+fn doubt(card: &mut Slot, hints: Hints, slot: u8) {
     card.last_poll_ms = 0;
-    let left = hints.say_left(slot, card.state) && card.state.is_present();
-    if left {
+    if hints.say_left(slot, card.state) && card.state.is_present() {
         card.note_removal();
     }
-    left
 }
