@@ -16,6 +16,9 @@ mod support;
 #[path = "../support/agents.rs"]
 mod agents;
 
+#[path = "../support/pace.rs"]
+mod pace;
+
 mod death;
 mod events;
 mod sharing;

@@ -34,17 +34,21 @@ fn a_watcher_does_not_slow_commands() {
     let seen = watcher.call("change 0 0");
     let state = u32::from_str_radix(seen.strip_prefix("0 ").unwrap(), 16).unwrap() & !2;
     // By turns, so that what else the machine does concerns both.
-    let (mut alone, mut watched) = (0, 0);
-    for _ in 0..4 {
-        alone += numbers(&worker.agent.call("commands 300"))[0];
-        watcher.start(&format!("change 1000 {state:x}"));
-        thread::sleep(Duration::from_millis(50));
-        watched += numbers(&worker.agent.call("commands 300"))[0];
-        let line = watcher.result(SOON);
-        assert!(line.starts_with("8010000A"), "{line}: nothing changed");
-    }
-    assert!(alone > 20, "{alone} commands");
-    assert!(watched * 2 > alone, "{alone} commands alone, {watched} watched");
+    let rounds: Vec<(u64, u64)> = (0..7)
+        .map(|_| {
+            let alone = numbers(&worker.agent.call("commands 150"))[0];
+            watcher.start(&format!("change 600 {state:x}"));
+            thread::sleep(Duration::from_millis(50));
+            let watched = numbers(&worker.agent.call("commands 150"))[0];
+            let line = watcher.result(SOON);
+            assert!(line.starts_with("8010000A"), "{line}: nothing changed");
+            (alone, watched)
+        })
+        .collect();
+    // In most rounds, for in any the machine may have had something else to do.
+    let good = rounds.iter().filter(|(alone, watched)| watched * 2 > *alone).count();
+    assert!(good > rounds.len() / 2, "commands alone and watched: {rounds:?}");
+    assert!(rounds.iter().any(|(alone, _)| *alone > 10), "{rounds:?}");
 }
 
 #[test]
@@ -56,13 +60,17 @@ fn a_wait_for_a_transaction_costs_nothing_and_ends_promptly() {
     b.waits();
     // Whoever waits watches, and takes the interface for that when it has been idle for a moment.
     thread::sleep(Duration::from_millis(700));
-    let (time, switches) = (cpu(&b), b.switches());
+    let (begin, time, switches) = (Instant::now(), cpu(&b), b.switches());
     thread::sleep(Duration::from_secs(2));
-    let cost = (cpu(&b) - time, b.switches() - switches);
+    let (cost, switches) = (cpu(&b) - time, b.switches() - switches);
+    // Once in five seconds it looks without having been told.
+    let looks = begin.elapsed().as_secs() / 5 + 1;
     assert!(
-        cost.0 < Duration::from_millis(2) && cost.1 <= 2,
-        "two seconds cost {cost:?}"
+        cost < Duration::from_millis(2) && switches <= 2 * looks,
+        "two seconds cost {cost:?}, with {switches} wake-ups"
     );
+    // So nothing but the end itself can be what wakes it soon after. Polling every 100 ms, as others do, would take 70 ms
+    // in each of these rounds.
     a.gives("end 0", Fine);
     assert_eq!(b.result(SOON), "0");
     b.gives("end 0", Fine);
@@ -80,8 +88,7 @@ fn a_wait_for_a_transaction_costs_nothing_and_ends_promptly() {
         })
         .collect();
     waits.sort_unstable();
-    // Polling every 100 ms, as others do, would take 50 ms.
-    assert!(waits[10] < Duration::from_millis(15), "{waits:?}");
+    assert!(waits[5] < Duration::from_millis(15), "{waits:?}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Mutex, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -14,6 +14,7 @@ use winscard::error::Error;
 use winscard::sim::remote::Control;
 use winscard::sim::server::{Options, Server};
 
+use crate::pace::Stopwatch;
 use crate::support::{Language, cc, lib_dir, root, scratch};
 
 pub(crate) const SHARED: u32 = 2;
@@ -30,7 +31,8 @@ pub(crate) const VERIFY: &str = "002000010431323334";
 /// Asks whether the PIN is verified: 9000 if so, 63C3 if not.
 pub(crate) const IS_VERIFIED: &str = "00200001";
 
-/// What has to happen within a second on an idle machine has to happen within this on a busy one.
+/// What has to happen within a second on an idle machine has to happen within this on a busy one, whose standstills are not
+/// counted (see [`Stopwatch`]). Less than the five seconds after which waiting calls look again without being told.
 pub(crate) const SOON: Duration = Duration::from_secs(4);
 /// What does not happen within this does not happen.
 pub(crate) const NEVER: Duration = Duration::from_millis(150);
@@ -176,8 +178,17 @@ impl Agent {
     /// What the call started comes to.
     #[track_caller]
     pub(crate) fn result(&mut self, within: Duration) -> String {
-        let line = self.lines.recv_timeout(within);
-        line.unwrap_or_else(|error| panic!("no result within {within:?}: {error}"))
+        const SLICE: Duration = Duration::from_millis(200);
+        let mut watch = None;
+        loop {
+            match self.lines.recv_timeout(SLICE) {
+                Ok(line) => return line,
+                Err(RecvTimeoutError::Disconnected) => panic!("the agent has ended"),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            let watch = watch.get_or_insert_with(Stopwatch::start);
+            assert!(watch.elapsed() < within, "no result within {within:?}");
+        }
     }
 
     /// Asserts that the call started does not return now.
