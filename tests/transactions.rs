@@ -9,6 +9,8 @@
 
 #[path = "support/card_bench.rs"]
 mod card_bench;
+#[path = "support/pace.rs"]
+mod pace;
 
 #[path = "transactions/blocking.rs"]
 mod blocking;

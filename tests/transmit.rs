@@ -10,6 +10,8 @@
 
 #[path = "support/card_bench.rs"]
 mod card_bench;
+#[path = "support/pace.rs"]
+mod pace;
 
 #[path = "transmit/arguments.rs"]
 mod arguments;

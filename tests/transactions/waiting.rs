@@ -1,12 +1,13 @@
 //! What ends a wait, and how soon.
 
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::card_bench::*;
+use crate::pace::Stopwatch;
 
-/// The reference would need 100 to 200 ms, by polling; a busy machine some milliseconds.
-const SOON: Duration = Duration::from_millis(40);
+/// By far less than the five seconds after which a waiting call looks without having been told.
+const SOON: Duration = Duration::from_secs(2);
 
 /// An owner in a transaction and somebody who waits to begin one.
 struct Wait {
@@ -35,30 +36,21 @@ impl Wait {
     }
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times[times.len() / 2]
-}
-
+/// It does not poll, and yet it returns: it is told.
 #[test]
 fn a_wait_ends_when_the_transaction_does_not_at_the_next_poll() {
     let (bench, context) = (Bench::new(), Context::new());
     let (owner, waiter) = (context.shared(&bench), context.shared(&bench));
     let handle = waiter.handle;
-    let waits = (0..15).map(|round| {
+    for _ in 0..3 {
         owner.begin().unwrap();
-        let begin = call(move || handle.begin());
-        // Not in step with any interval that a poll may have.
-        sleep(Duration::from_millis(20 + 3 * round));
-        let ended = Instant::now();
+        let begin = call(move || handle.begin()).must_sleep("SCardBeginTransaction");
+        let watch = Stopwatch::start();
         owner.end(LEAVE).unwrap();
-        let (result, returned) = begin.end_at();
-        assert_eq!(result, Ok(()));
+        assert_eq!(begin.end(), Ok(()));
+        watch.assert_within(SOON, "the news");
         waiter.end(LEAVE).unwrap();
-        returned.saturating_duration_since(ended)
-    });
-    let waits: Vec<Duration> = waits.collect();
-    assert!(median(waits.clone()) < SOON, "{waits:?}");
+    }
 }
 
 #[test]
@@ -66,21 +58,17 @@ fn a_wait_ends_as_soon_when_the_owner_leaves() {
     let (bench, context) = (Bench::new(), Context::new());
     let waiter = context.shared(&bench);
     let handle = waiter.handle;
-    let waits = (0..11).map(|round| {
+    for _ in 0..3 {
         let own = Context::new();
         let owner = own.shared(&bench);
         owner.begin().unwrap();
-        let begin = call(move || handle.begin());
-        sleep(Duration::from_millis(20 + 3 * round));
-        let ended = Instant::now();
+        let begin = call(move || handle.begin()).must_sleep("SCardBeginTransaction");
+        let watch = Stopwatch::start();
         owner.disconnect(LEAVE).unwrap();
-        let (result, returned) = begin.end_at();
-        assert_eq!(result, Ok(()));
+        assert_eq!(begin.end(), Ok(()));
+        watch.assert_within(SOON, "the news");
         waiter.end(LEAVE).unwrap();
-        returned.saturating_duration_since(ended)
-    });
-    let waits: Vec<Duration> = waits.collect();
-    assert!(median(waits.clone()) < SOON, "{waits:?}");
+    }
 }
 
 #[test]
@@ -100,15 +88,10 @@ fn a_removal_wakes() {
             ..Config::default()
         };
         let wait = Wait::on(Bench::with(config, BuiltinCard::default()));
-        let removed = Instant::now();
+        let watch = Stopwatch::start();
         wait.bench.remove();
-        let (result, returned) = wait.begin.end_at();
-        assert_eq!(result, Err(RemovedCard), "interrupt endpoint: {interrupt}");
-        let took = returned.saturating_duration_since(removed);
-        assert!(
-            took < Duration::from_millis(if interrupt { 300 } else { 1000 }),
-            "{took:?}"
-        );
+        assert_eq!(wait.begin.end(), Err(RemovedCard), "interrupt endpoint: {interrupt}");
+        watch.assert_within(SOON, "the news");
         assert_eq!(wait.owner.end(LEAVE), Err(RemovedCard));
     }
 }
