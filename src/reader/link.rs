@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -11,7 +10,6 @@ use super::registry::Reader;
 use super::turn::Turn;
 use super::watch::Watch;
 use crate::arbiter::locks::LockFile;
-use crate::arbiter::record::{Header, Slot};
 use crate::arbiter::wait::{Ear, entry, poll};
 use crate::error::{Error, Result};
 
@@ -20,20 +18,8 @@ use crate::error::{Error, Result};
 pub(crate) struct Link {
     port: Arc<Port>,
     locks: LockFile,
-    /// Threads that share this link take turns here; the kernel sees only one party in them.
-    gate: Mutex<Option<Known>>,
     /// The handle's token; 0 for a context's link.
     token: AtomicU32,
-}
-
-/// What the record said at the end of the last turn, kept by the owner of a transaction.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Known {
-    /// Writes of this process by then.
-    pub(super) writes: u64,
-    pub(super) slot: u8,
-    pub(super) header: Header,
-    pub(super) card: Slot,
 }
 
 /// The reader has left the bus.
@@ -62,7 +48,6 @@ impl Link {
         Ok(Self {
             port,
             locks,
-            gate: Mutex::new(None),
             token: AtomicU32::new(0),
         })
     }
@@ -92,16 +77,12 @@ impl Link {
     /// # Errors
     /// [`Gone`].
     pub(crate) fn turn(&self, slot: u8) -> std::result::Result<Turn<'_>, Gone> {
-        let gate = self.gate.lock();
-        Turn::take(self, gate, slot)
+        Turn::take(self, slot)
     }
 
     /// As [`Self::turn`], but `None` at once if somebody else has it.
     pub(crate) fn try_turn(&self, slot: u8) -> std::result::Result<Option<Turn<'_>>, Gone> {
-        let Some(gate) = self.gate.try_lock() else {
-            return Ok(None);
-        };
-        Turn::try_take(self, gate, slot)
+        Turn::try_take(self, slot)
     }
 
     /// Repeats `attempt`, each time in a turn of its own, until it is decided; in between sleeps until whatever was in

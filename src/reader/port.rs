@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::registry::Reader;
+use super::turn::Known;
 use crate::arbiter::locks::{Byte, LockFile, Mode};
 use crate::arbiter::record::{CardState, MAX_SLOTS};
 use crate::arbiter::store::{Key, Store};
@@ -37,9 +38,13 @@ pub(crate) struct Port {
     engine: Mutex<Engine>,
     store: Arc<Store>,
     slots: u8,
-    /// Our number in the record, while [`Byte::Peer`] of it is locked in `_alive`.
+    /// Our number in the record, while [`Byte::Peer`] of it is locked in `locks`.
     peer: u32,
-    _alive: LockFile,
+    /// Also for the exchange lock: the kernel frees byte ranges before the `flock` of the same description, so whoever has
+    /// got that one from a process that was killed finds its number free.
+    locks: LockFile,
+    /// Threads of this process take turns here; the kernel sees only one party in them.
+    gate: Mutex<Option<Known>>,
     claimed: AtomicBool,
     /// For each slot, when its card was powered up last since the claim is ours; 0 for not yet.
     met: [AtomicU64; MAX_SLOTS as usize],
@@ -170,13 +175,13 @@ impl Port {
         };
         let slots = reader.slots;
         let store = Self::record(reader, key, slots)?;
-        let alive =
+        let locks =
             LockFile::open(&interface.node, interface.node_id, interface.number).map_err(|e| access(reader, &e))?;
         // A sandbox may forbid it; better now, by name, than in the first turn.
-        if alive.try_lock_exchange().map_err(|error| access(reader, &error))? {
-            alive.unlock_exchange();
+        if locks.try_lock_exchange().map_err(|error| access(reader, &error))? {
+            locks.unlock_exchange();
         }
-        let peer = Self::number(&alive).map_err(|error| access(reader, &error))?;
+        let peer = Self::number(&locks).map_err(|error| access(reader, &error))?;
         Ok(Self {
             interface,
             transport,
@@ -184,7 +189,8 @@ impl Port {
             store,
             slots,
             peer,
-            _alive: alive,
+            locks,
+            gate: Mutex::new(None),
             claimed: AtomicBool::new(false),
             met: [const { AtomicU64::new(0) }; MAX_SLOTS as usize],
             touched: AtomicU64::new(0),
@@ -217,10 +223,10 @@ impl Port {
     }
 
     /// A number that no other living peer has.
-    fn number(alive: &LockFile) -> io::Result<u32> {
+    fn number(locks: &LockFile) -> io::Result<u32> {
         loop {
             let peer = crate::random::nonzero_u32();
-            if alive.try_lock(Byte::Peer(peer), Mode::Exclusive)? {
+            if locks.try_lock(Byte::Peer(peer), Mode::Exclusive)? {
                 return Ok(peer);
             }
         }
@@ -249,6 +255,16 @@ impl Port {
     /// Number of slots with an entry in the record.
     pub(crate) fn slots(&self) -> u8 {
         self.slots
+    }
+
+    /// The lock file with this process's number and its exchange lock.
+    pub(super) fn locks(&self) -> &LockFile {
+        &self.locks
+    }
+
+    /// Where threads of this process take turns.
+    pub(super) fn gate(&self) -> &Mutex<Option<Known>> {
+        &self.gate
     }
 
     /// This process's number among the peers.

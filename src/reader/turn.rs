@@ -5,7 +5,7 @@
 
 use parking_lot::MutexGuard;
 
-use super::link::{Gone, Known, Link};
+use super::link::{Gone, Link};
 use super::port::{Hints, Port};
 use crate::arbiter::locks::{Byte, Mode};
 use crate::arbiter::record::{CardState, Header, Slot};
@@ -31,6 +31,17 @@ pub(crate) enum Owner {
     Other,
 }
 
+/// What the record said at the end of the last turn, kept by the owner of a transaction.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    /// Writes of this process by then.
+    writes: u64,
+    token: u32,
+    slot: u8,
+    header: Header,
+    card: Slot,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Turn<'a> {
@@ -53,24 +64,20 @@ pub(crate) struct Turn<'a> {
 }
 
 impl<'a> Turn<'a> {
-    pub(super) fn take(
-        link: &'a Link,
-        gate: MutexGuard<'a, Option<Known>>,
-        slot: u8,
-    ) -> std::result::Result<Self, Gone> {
-        if let Err(error) = link.locks().lock_exchange() {
+    pub(super) fn take(link: &'a Link, slot: u8) -> std::result::Result<Self, Gone> {
+        let gate = link.port().gate().lock();
+        if let Err(error) = link.port().locks().lock_exchange() {
             log::error!("locking {}: {error}", link.port().interface().node.display());
             return Err(Gone);
         }
         Self::start(link, gate, slot)
     }
 
-    pub(super) fn try_take(
-        link: &'a Link,
-        gate: MutexGuard<'a, Option<Known>>,
-        slot: u8,
-    ) -> std::result::Result<Option<Self>, Gone> {
-        match link.locks().try_lock_exchange() {
+    pub(super) fn try_take(link: &'a Link, slot: u8) -> std::result::Result<Option<Self>, Gone> {
+        let Some(gate) = link.port().gate().try_lock() else {
+            return Ok(None);
+        };
+        match link.port().locks().try_lock_exchange() {
             Ok(true) => Self::start(link, gate, slot).map(Some),
             Ok(false) => Ok(None),
             Err(_) => Err(Gone),
@@ -86,7 +93,7 @@ impl<'a> Turn<'a> {
             reaped == Ok(Hints::default())
                 && port.has_interrupt()
                 && port.is_claimed()
-                && (known.slot, known.writes) == (slot, port.store().writes())
+                && (known.token, known.slot, known.writes) == (link.token(), slot, port.store().writes())
         });
         let (header, card) = match known {
             Some(known) => (Some(known.header), Some(known.card)),
@@ -341,13 +348,14 @@ impl Drop for Turn<'_> {
                 let (writes, slot, header, card) = (store.writes(), self.slot, self.header, self.card);
                 *self.gate = Some(Known {
                     writes,
+                    token: self.card.owner,
                     slot,
                     header,
                     card,
                 });
             }
         }
-        self.link.locks().unlock_exchange();
+        self.port().locks().unlock_exchange();
         if self.bell && !matches!(self.link.locks().probe(Byte::Waiting), Ok(None)) {
             store.ring();
         }

@@ -67,7 +67,7 @@ pub(crate) fn connect(socket: &Path, line: &str) -> io::Result<(Tracked, Vec<u8>
         stream.set_write_timeout(Some(PATIENCE))?;
         Ok(File::from(OwnedFd::from(stream)))
     })?;
-    send_all(&stream, format!("{line}\n").as_bytes())?;
+    send_all(&*stream, format!("{line}\n").as_bytes())?;
     match protocol::decode_reply(&read_frame(&stream)?) {
         Ok(body) => Ok((stream, body)),
         Err(_) => Err(io::Error::from_raw_os_error(libc::ENODEV)),
