@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::port::Hints;
+use super::hints::Hints;
 use super::turn::{RESYNCED, Turn};
 use crate::arbiter::locks::Byte;
 use crate::arbiter::record::CardState;
@@ -34,6 +34,7 @@ impl Turn<'_> {
             return Err(Error::ReaderUnavailable);
         }
         let from_living = self.claim()?;
+        self.took_over = from_living;
         port.set_claimed(true);
         self.header.claim_peer = port.peer();
         // Far from what the last holder counted, so that a late answer to his is not taken for one to ours.
@@ -45,6 +46,8 @@ impl Turn<'_> {
         {
             let mut engine = port.engine();
             engine.set_sequence(self.header.sequence);
+            // What this process met when it had the claim before, says nothing now.
+            engine.take_met_foreign_command();
             if let Err(error) = port.transport().start_interrupt() {
                 log::debug!("{}: {error}", port.interface().node.display());
             }
@@ -126,6 +129,8 @@ impl Turn<'_> {
         }
         // Whoever has it, it is not the last peer: nobody waits for that one's end again.
         self.header.claim_peer = 0;
+        // If he takes part, and sleeps, he restores the header that was lost when he is woken.
+        self.bell |= self.header_lost && port.is_ring_due();
         if port.is_complaint_due() {
             self.name_the_holder();
         }

@@ -7,6 +7,7 @@
 pub(crate) mod attrib;
 mod claim;
 pub(crate) mod control;
+mod hints;
 pub(crate) mod link;
 mod lookout;
 pub mod name;

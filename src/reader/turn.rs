@@ -5,8 +5,9 @@
 
 use parking_lot::MutexGuard;
 
+use super::hints::Hints;
 use super::link::{Gone, Link};
-use super::port::{Hints, Port};
+use super::port::Port;
 use crate::arbiter::locks::{Byte, Mode};
 use crate::arbiter::record::{CardState, Header, Slot};
 use crate::ccid::Engine;
@@ -50,6 +51,8 @@ pub(crate) struct Turn<'a> {
     pub(super) slot: u8,
     pub(super) header: Header,
     header_written: Header,
+    /// The header did not decode.
+    pub(super) header_lost: bool,
     /// The slot's entry in the record.
     pub(crate) card: Slot,
     pub(super) card_written: Option<Slot>,
@@ -59,6 +62,8 @@ pub(crate) struct Turn<'a> {
     pub(super) bell: bool,
     /// The claim came from a process that may know of a swap and has not told.
     pub(super) unheard: bool,
+    /// The claim was taken from a living process in this turn.
+    pub(super) took_over: bool,
     /// The thread was unwinding already when the turn began (a caller that cleans up).
     unwinding: bool,
 }
@@ -109,6 +114,7 @@ impl<'a> Turn<'a> {
                 ..Header::default()
             }),
             header_written: header.unwrap_or_default(),
+            header_lost: header.is_none(),
             card: card.unwrap_or_else(|| Slot {
                 slept_ms: port.slept_ms(),
                 ..Slot::fresh(boot_millis())
@@ -118,6 +124,7 @@ impl<'a> Turn<'a> {
             active: false,
             bell: false,
             unheard: false,
+            took_over: false,
             unwinding: std::thread::panicking(),
         };
         let still_ours = turn.header.claim_peer == port.peer();
@@ -228,12 +235,13 @@ impl<'a> Turn<'a> {
 
     /// As [`Self::exchange`] but without the mark: for one message and its answer. Whoever dies in the midst of these
     /// leaves the answer in the reader, and the next one finds it there; and in a transaction his death is noticed anyway.
+    /// Among several slots it would not be known which card it concerns, or not be seen until that slot is asked.
     pub(crate) fn exchange_unmarked<T>(
         &mut self,
         exchange: impl FnOnce(&mut Engine, &dyn usb::Transport, u8) -> crate::ccid::Result<T>,
     ) -> crate::ccid::Result<T> {
         let port = self.port();
-        if !port.leaves_traces() {
+        if !port.leaves_traces() || port.slots() > 1 {
             return self.exchange(exchange);
         }
         let (result, resynced) = {
