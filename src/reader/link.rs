@@ -11,6 +11,7 @@ use super::turn::Turn;
 use super::watch::Watch;
 use crate::arbiter::locks::LockFile;
 use crate::arbiter::wait::{Ear, entry, poll};
+use crate::clock::Moment;
 use crate::error::{Error, Result};
 
 /// A card handle's, or a context's, part in using one interface.
@@ -97,20 +98,32 @@ impl Link {
         mut attempt: impl FnMut(&mut Turn<'_>) -> Result<Attempt<T>>,
     ) -> Result<T> {
         let mut waiting: Option<Waiting> = None;
+        let mut since_ms = None;
         loop {
+            let kept;
             {
                 let mut turn = self.turn(slot).map_err(|Gone| gone)?;
                 if let Some(waiting) = &waiting {
                     waiting.look(&mut turn);
                 }
-                if let Attempt::Done(value) = attempt(&mut turn)? {
-                    return Ok(value);
+                match attempt(&mut turn) {
+                    Ok(Attempt::Busy) => {}
+                    Ok(Attempt::Done(value)) => {
+                        turn.leave_line();
+                        return Ok(value);
+                    }
+                    Err(error) => {
+                        turn.leave_line();
+                        return Err(error);
+                    }
                 }
+                turn.stand_in_line(*since_ms.get_or_insert_with(|| Moment::now().millis()))?;
+                kept = turn.is_kept_for();
             }
             match &mut waiting {
                 // Looked at once more before the first sleep: what ended in between made no sound for us.
                 None => waiting = Some(Waiting::on(&self.port)?),
-                Some(waiting) => waiting.sleep()?,
+                Some(waiting) => waiting.sleep(kept)?,
             }
         }
     }
@@ -146,11 +159,12 @@ impl Waiting {
         }
     }
 
-    fn sleep(&mut self) -> Result<()> {
+    /// Sleeps until something is heard, or the card is no longer kept for somebody else.
+    fn sleep(&mut self, kept: Option<Duration>) -> Result<()> {
         // A node's closing is heard just before its locks are freed: look again a few times, ever later.
         let retry = (self.retries > 0).then(|| Duration::from_millis(1 << (6 - self.retries)));
         // Looked at once in a while without being told, too: a record that somebody spoiled rings no bell.
-        let wake = [Some(LOOK_AGAIN), retry, self.watch.next_look()]
+        let wake = [Some(LOOK_AGAIN), retry, kept, self.watch.next_look()]
             .into_iter()
             .flatten()
             .min();

@@ -62,6 +62,8 @@ pub(crate) struct Turn<'a> {
     pub(super) bell: bool,
     /// The claim came from a process that may know of a swap and has not told.
     pub(super) unheard: bool,
+    /// `card` is what the owner of a transaction remembered: others may have come to stand in line since.
+    remembered: bool,
     /// The claim was taken from a living process in this turn.
     pub(super) took_over: bool,
     /// The thread was unwinding already when the turn began (a caller that cleans up).
@@ -100,6 +102,7 @@ impl<'a> Turn<'a> {
                 && port.is_claimed()
                 && (known.token, known.slot, known.writes) == (link.token(), slot, port.store().writes())
         });
+        let remembered = known.is_some();
         let (header, card) = match known {
             Some(known) => (Some(known.header), Some(known.card)),
             None => port.store().read(slot),
@@ -125,6 +128,7 @@ impl<'a> Turn<'a> {
             bell: false,
             unheard: false,
             took_over: false,
+            remembered,
             unwinding: std::thread::panicking(),
         };
         let still_ours = turn.header.claim_peer == port.peer();
@@ -349,6 +353,9 @@ impl Drop for Turn<'_> {
                 store.write_header(&self.header);
             }
             if self.card_written != Some(self.card) {
+                if let (true, (_, Some(card))) = (self.remembered, store.read(self.slot)) {
+                    self.card.line = card.line;
+                }
                 store.write_slot(self.slot, &self.card);
                 self.port().see_moves(self.slot, self.card.moves);
             }
