@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::hints::Hints;
-use super::turn::{RESYNCED, Turn};
+use super::turn::Turn;
 use crate::arbiter::locks::Byte;
 use crate::arbiter::record::CardState;
 use crate::error::{Error, Result};
@@ -34,6 +34,8 @@ impl Turn<'_> {
             return Err(Error::ReaderUnavailable);
         }
         let from_living = self.claim()?;
+        // Noted by whoever found it taken, or unknown for another reason.
+        let from_stranger = !from_living && self.header.claim_peer == 0;
         self.took_over = from_living;
         port.set_claimed(true);
         self.header.claim_peer = port.peer();
@@ -67,25 +69,22 @@ impl Turn<'_> {
             changed: u32::MAX,
             ..Hints::default()
         });
-        self.repair_exchange(unfinished);
+        let named = std::mem::take(&mut self.header.busy).checked_sub(1);
+        if named.is_some() || unfinished {
+            self.distrust_slots(named, "a user died in mid-exchange");
+        } else if from_stranger {
+            self.distrust_slots(None, "another program had the reader");
+        }
         self.catch_up(from_living);
         Ok(())
     }
 
-    /// Somebody died in mid-exchange: the card may be anywhere in a command. The record names the slot if what he did
-    /// took several messages; otherwise the reader itself told, by the answer that nobody had fetched.
-    fn repair_exchange(&mut self, unfinished: bool) {
-        let named = std::mem::take(&mut self.header.busy).checked_sub(1);
-        if named.is_none() && !unfinished {
-            return;
-        }
-        log::warn!(
-            "{}: a user died in mid-exchange; resetting the card",
-            self.port().interface().node.display()
-        );
+    /// A card may be anywhere in a command, or have been used without any of us knowing. The record names the slot if what
+    /// somebody who died did took several messages; otherwise the reader itself told, by the answer that nobody had fetched.
+    fn distrust_slots(&mut self, named: Option<u8>, trouble: &str) {
         for slot in (0..self.port().slots()).filter(|slot| named.is_none_or(|named| named == *slot)) {
             if slot == self.slot {
-                self.distrust(RESYNCED);
+                self.distrust(trouble);
             } else if let (_, Some(mut entry)) = self.port().store().read(slot) {
                 if entry.state == CardState::Powered {
                     entry.note_reset();

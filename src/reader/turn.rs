@@ -277,11 +277,11 @@ impl<'a> Turn<'a> {
 
     /// After trouble of this kind nothing is known of the card: it is reset before its next use, and everybody is told.
     pub(super) fn distrust(&mut self, trouble: &str) {
-        log::warn!(
-            "{}: {trouble}; the card will be reset",
-            self.port().interface().node.display()
-        );
         if self.card.state == CardState::Powered {
+            log::warn!(
+                "{}: {trouble}; the card will be reset",
+                self.port().interface().node.display()
+            );
             self.card.note_reset();
             self.card.state = CardState::Inserted;
             self.card.last_poll_ms = 0;
