@@ -1,3 +1,4 @@
+MAKEFLAGS += --no-print-directory
 SHELL = /bin/bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # Installing, for people and packagers. (cargo builds everything; this only puts it where systems look for it.)
