@@ -7,7 +7,7 @@ cp "$LIBDIR/libpcsclite.so.1" "$built/libwinscard.so"
 cp "$BIN/winscard" "$built/winscard"
 make=(make -s -C /mnt/repo "RELEASE=$built")
 listing() { in_copy find /usr /etc /lib -xdev ! -type d -newer /run/stamp ! -name ld.so.cache ! -name aux-cache -printf '%p\n'; }
-first() { in_copy ldconfig -p | sed -n 's/.*libpcsclite\.so\.1 (.*) => //p' | head -n 1; }
+first() { in_copy ldconfig -p | sed -n 's/.*libpcsclite\.so\.1 (.*) => //p' | awk 'NR == 1'; }
 in_copy true
 touch /run/stamp
 sleep 0.1

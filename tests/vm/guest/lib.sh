@@ -50,5 +50,5 @@ in_copy() {
     mount -t tmpfs tmpfs "$COPY/tmp"
     trap 'umount -l "$COPY" /tmp/changes' EXIT
   fi
-  timeout 240 chroot "$COPY" env -u LD_LIBRARY_PATH -u LD_PRELOAD "$@"
+  timeout 240 chroot "$COPY" env -u LIB -u LIBDIR -u BIN -u MODE "$@"
 }
