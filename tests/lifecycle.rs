@@ -9,8 +9,9 @@
 
 #[path = "support/card_bench.rs"]
 mod card_bench;
-#[path = "support/pace.rs"]
-mod pace;
+
+#[path = "support/quiet.rs"]
+mod quiet;
 
 #[path = "lifecycle/contexts.rs"]
 mod contexts;

@@ -15,9 +15,6 @@ mod support;
 #[path = "support/agents.rs"]
 mod agents;
 
-#[path = "support/pace.rs"]
-mod pace;
-
 #[path = "support/players.rs"]
 mod players;
 

@@ -12,9 +12,6 @@ mod support;
 #[path = "support/agents.rs"]
 mod agents;
 
-#[path = "support/pace.rs"]
-mod pace;
-
 #[path = "support/players.rs"]
 mod players;
 

@@ -10,8 +10,8 @@
 
 #[path = "support/card_bench.rs"]
 mod card_bench;
-#[path = "support/pace.rs"]
-mod pace;
+#[path = "support/quiet.rs"]
+mod quiet;
 
 #[path = "transmit/arguments.rs"]
 mod arguments;

@@ -7,7 +7,7 @@ use winscard::sim::descriptor::class_descriptor;
 
 use crate::any_card::{Says, T1_ONLY};
 use crate::card_bench::*;
-use crate::pace::Stopwatch;
+use crate::quiet::Quiet;
 use crate::{bench, echo, reader, try_echo};
 
 /// libccid knows time extensions of XfrBlock and Escape only: one at power-on is an empty ATR.
@@ -121,7 +121,7 @@ fn libccid_7_7_message_lengths_without_room_for_data_end_in_an_error() {
         })
         .expect("a reader");
         drop(reader.insert(0, T1_ONLY.card()));
-        let watch = Stopwatch::start();
+        let watch = Quiet::now();
         let context = Context::new();
         let mark = format!("(without room {length})");
         if let Some(name) = context.readers().iter().find(|name| name.contains(&mark)) {

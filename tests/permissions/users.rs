@@ -8,8 +8,8 @@ use std::process::Stdio;
 use winscard::error::Error::{NoAccess, NoReadersAvailable};
 
 use crate::agents::*;
-use crate::pace::Stopwatch;
 use crate::players::*;
+use crate::support::quiet::Quiet;
 
 const ALICE: &str = "user=60001:60021";
 const GROUP: u32 = 60010;
@@ -171,7 +171,7 @@ fn who_holds_the_directory_of_records_for_ever_costs_a_moment() {
     let mut lock = lock.stdout(Stdio::piped()).spawn().unwrap();
     let mut line = [0];
     lock.stdout.as_mut().unwrap().read_exact(&mut line).expect("locked");
-    let watch = Stopwatch::start();
+    let watch = Quiet::now();
     let mut agent = world.connected(SHARED);
     watch.assert_within(SOON, "connecting");
     agent.answers(SELECT, "9000");

@@ -16,9 +16,6 @@ mod support;
 #[path = "../support/agents.rs"]
 mod agents;
 
-#[path = "../support/pace.rs"]
-mod pace;
-
 mod death;
 mod events;
 mod sharing;

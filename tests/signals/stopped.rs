@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use winscard::error::Error::ResetCard;
 
 use crate::agents::*;
-use crate::pace::Stopwatch;
+use crate::support::quiet::Quiet;
 
 fn signal(agent: &Agent, number: libc::c_int) {
     let pid = libc::pid_t::try_from(agent.id()).unwrap();
@@ -17,7 +17,7 @@ fn signal(agent: &Agent, number: libc::c_int) {
 }
 
 /// Stops a process; returns when it has.
-fn stop(agent: &Agent) {
+pub(crate) fn stop(agent: &Agent) {
     signal(agent, libc::SIGSTOP);
     let end = Instant::now() + SOON;
     loop {
@@ -30,7 +30,7 @@ fn stop(agent: &Agent) {
     }
 }
 
-fn go_on(agent: &Agent) {
+pub(crate) fn go_on(agent: &Agent) {
     signal(agent, libc::SIGCONT);
 }
 
@@ -178,7 +178,7 @@ fn a_process_killed_while_stopped_in_mid_exchange_is_like_any_that_is_killed() {
         assert!(Instant::now() < end, "{log:?}");
     }
     // And whoever carries it to the process has taken it.
-    Stopwatch::let_run(Duration::from_millis(300));
+    Quiet::let_run(Duration::from_millis(300));
     a.kill();
     assert_eq!(b.result(SOON), "0 9000");
     assert_eq!(world.resets(), resets);

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::card_bench::*;
-use crate::pace::Stopwatch;
+use crate::quiet::Quiet;
 
 /// A reader at this level with a T=1 card where that is possible: its answers are waited for only seconds.
 fn connected(level: Level) -> (Bench, Context, Card) {
@@ -135,7 +135,7 @@ fn late_answers_are_never_delivered() {
                 let other = context.shared(&bench);
                 let what = format!("{level:?} {fault:?}");
                 bench.inject(fault.clone());
-                let watch = Stopwatch::start();
+                let watch = Quiet::now();
                 match exchange(card.handle, 20) {
                     Err(NotTransacted) => {}
                     // The part of an answer that begins a message may be followed by the rest.
@@ -193,7 +193,7 @@ fn a_card_pulled_while_it_works_ends_the_exchange() {
     for level in LEVELS {
         let (bench, _context, card) = connected(level);
         bench.reader.remove_after(Duration::from_millis(150), 0);
-        let watch = Stopwatch::start();
+        let watch = Quiet::now();
         assert_eq!(card.transmit(&[0x80, 0x10, 0x13, 0x88]), Err(NoSmartcard), "{level:?}");
         watch.assert_within(Duration::from_secs(3), "an exchange without a card");
         assert_eq!(card.transmit(SELECT), Err(RemovedCard));

@@ -11,24 +11,16 @@ pub const LONG_ENOUGH: Duration = Duration::from_secs(20);
 /// A call in a thread of its own.
 #[derive(Debug)]
 pub struct Call<T> {
-    thread: libc::pid_t,
     result: Receiver<T>,
 }
 
 /// Makes a call in a thread of its own.
 pub fn call<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> Call<T> {
     let (sender, result) = channel();
-    let (identify, identity) = channel();
     thread::spawn(move || {
-        // SAFETY: no requirement.
-        identify.send(unsafe { libc::gettid() }).expect("somebody asks");
-        let value = body();
-        let _nobody_listens = sender.send(value);
+        let _nobody_listens = sender.send(body());
     });
-    Call {
-        thread: identity.recv().expect("a thread"),
-        result,
-    }
+    Call { result }
 }
 
 impl<T> Call<T> {
@@ -37,29 +29,6 @@ impl<T> Call<T> {
         let early = self.result.recv_timeout(Duration::from_millis(80));
         assert!(matches!(early, Err(RecvTimeoutError::Timeout)), "{what} waits");
         self
-    }
-
-    /// Lets it begin to wait, and asserts that it then sleeps undisturbed: pcsc-lite would look every 100 ms.
-    #[must_use]
-    pub fn must_sleep(self, what: &str) -> Self {
-        let call = self.must_wait(what);
-        // Once in a while it looks without having been told.
-        let slept_through = (0..5).any(|_| {
-            let before = call.sleeps();
-            thread::sleep(Duration::from_millis(300));
-            call.sleeps() == before
-        });
-        assert!(slept_through, "{what} sleeps");
-        call.must_wait(what)
-    }
-
-    /// How often its thread went to sleep so far.
-    fn sleeps(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/self/task/{}/status", self.thread)).expect("/proc");
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-        line.and_then(|count| count.trim().parse().ok()).expect("a number")
     }
 
     /// What it returns; it must return.
