@@ -13,6 +13,8 @@ use winscard::sim::server::{Options, Server};
 use crate::agent::{JOURNAL, ROLE};
 use crate::journal::{self, Entry, Journal};
 use crate::model::{LONGEST_NS, Model};
+use crate::noise::Noise;
+use crate::quiet::Quiet;
 use crate::random::Random;
 use crate::wire::Wire;
 
@@ -103,6 +105,7 @@ pub(crate) struct Round {
     past: Vec<Wire>,
     conditions: Vec<Condition>,
     last_number: u32,
+    noise: Noise,
     findings: Vec<String>,
 }
 
@@ -127,6 +130,7 @@ impl Round {
             past: Vec::new(),
             conditions: vec![Condition::WithCard; readers],
             last_number: 0,
+            noise: Noise::listen(),
             findings: Vec::new(),
             plan,
             dir,
@@ -269,7 +273,7 @@ impl Round {
 
     /// After everybody's death the readers serve the next one.
     fn check_out(&mut self) {
-        let begin = Instant::now();
+        let begin = Quiet::now();
         let mut child = self.start(1);
         while begin.elapsed() < CHECK_OUT {
             if let Some(status) = child.try_wait().expect("wait") {
@@ -287,7 +291,7 @@ impl Round {
 
     fn conclude(mut self) -> (String, Vec<String>) {
         let text = fs::read_to_string(self.dir.join("journal")).expect("the journal");
-        let model = Model::of(&journal::parse(&text), self.plan.calm);
+        let model = Model::of(&journal::parse(&text), self.plan.calm, self.noise.samples());
         let mut findings = std::mem::take(&mut self.findings);
         self.past.append(&mut self.wires);
         findings.extend(model.told_twice(&self.past));
