@@ -169,8 +169,12 @@ impl Model {
                 self.longest = (took, call.op.clone());
             }
             if took > LONGEST_NS && quiet_ns(&self.noise, from, at) > LONGEST_NS {
-                self.findings
-                    .push(format!("process {agent}: {call:?} took {} ms", took / 1_000_000));
+                self.findings.push(format!(
+                    "process {agent}: {call:?} took {} ms of {} to {} ms",
+                    took / 1_000_000,
+                    from / 1_000_000,
+                    at / 1_000_000
+                ));
             }
         }
         let stays = self.plugs.iter().all(Vec::is_empty);

@@ -106,6 +106,8 @@ pub(crate) struct Round {
     conditions: Vec<Condition>,
     last_number: u32,
     noise: Noise,
+    /// Longest time in which this process did not get to look.
+    longest_gap: Duration,
     findings: Vec<String>,
 }
 
@@ -131,6 +133,7 @@ impl Round {
             conditions: vec![Condition::WithCard; readers],
             last_number: 0,
             noise: Noise::listen(),
+            longest_gap: Duration::ZERO,
             findings: Vec::new(),
             plan,
             dir,
@@ -143,8 +146,11 @@ impl Round {
         let mut processes: Vec<Doomed> = (0..self.plan.processes).map(|_| self.spawn()).collect();
         let mut next_move = Instant::now();
         let mut next_read = Instant::now();
+        let mut last = Instant::now();
         while killed < self.plan.kills {
             let now = Instant::now();
+            self.longest_gap = self.longest_gap.max(now - last);
+            last = now;
             for process in &mut processes {
                 let has_ended = process.child.try_wait().expect("wait").is_some();
                 if !has_ended && process.at > now {
@@ -312,9 +318,10 @@ impl Round {
         }
         let (longest, op) = &model.longest;
         let summary = format!(
-            "{} calls, {commands} commands and {resets} resets on the wire ({missed} messages missed), longest call {} ms ({op})",
+            "{} calls, {commands} commands and {resets} resets on the wire ({missed} messages missed), longest call {} ms ({op}), the driver's longest pause {} ms",
             model.calls,
-            longest / 1_000_000
+            longest / 1_000_000,
+            self.longest_gap.as_millis()
         );
         (summary, findings)
     }
