@@ -117,6 +117,7 @@ impl Turn<'_> {
             Err(error) => {
                 if self.card.state != CardState::Failed {
                     log::error!("{} slot {}: {error}", port.interface().node.display(), self.slot);
+                    self.card.failed_with_card = self.card.state.is_present();
                     self.card.state = CardState::Failed;
                     self.bell = true;
                 }
@@ -140,10 +141,14 @@ impl Turn<'_> {
             }
             CardState::Failed => {
                 // Nothing is known of what happened meanwhile; handles must not go on as if nothing had.
-                self.card.note_removal();
+                if self.card.failed_with_card {
+                    self.card.note_removal();
+                }
+                self.card.state = CardState::Absent;
                 if present {
                     self.card.note_insertion();
                 }
+                self.card.failed_with_card = false;
                 self.bell = true;
             }
             CardState::Absent if present => {
