@@ -19,4 +19,5 @@ pub mod logging;
 mod random;
 pub mod reader;
 pub mod sim;
+pub mod trace;
 pub mod usb;

@@ -12,7 +12,7 @@ use crate::arbiter::record::{CardState, Header, Slot};
 use crate::ccid::Engine;
 use crate::clock::{Moment, boot_millis};
 use crate::error::{Error, Result};
-use crate::usb;
+use crate::{trace, usb};
 
 /// How exact the time of the last exchange is within a transaction.
 const USE_GRAIN_MS: u64 = 100;
@@ -58,10 +58,12 @@ impl<'a> Turn<'a> {
         gate: MutexGuard<'a, Option<Known>>,
         slot: u8,
     ) -> std::result::Result<Self, Gone> {
+        let waiting = trace::wait("another user's exchange");
         if let Err(error) = link.locks().lock_exchange() {
             log::error!("locking {}: {error}", link.port().interface().node.display());
             return Err(Gone);
         }
+        drop(waiting);
         Self::start(link, gate, slot)
     }
 
