@@ -7,6 +7,8 @@ pub mod api;
 mod arbiter;
 pub mod card;
 pub mod ccid;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod clock;
 pub mod context;
 mod env;
