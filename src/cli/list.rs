@@ -3,9 +3,8 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use serde_json::{Value, json};
-
 use super::failure::{Failure, Outcome};
+use super::json::Value;
 use super::options::{Arguments, Word};
 use super::pcsc::{Context, State};
 use super::style::Style;
@@ -42,8 +41,8 @@ pub(super) fn main(arguments: Arguments) -> Outcome {
             .iter()
             .map(|interface| interface.node.display().to_string())
             .collect();
-        let object = json!({ "readers": readers, "without_permission": hidden });
-        writeln!(io::stdout(), "{object:#}")?;
+        let object = Value::object([("readers", readers.into()), ("without_permission", hidden.into())]);
+        writeln!(io::stdout(), "{}", object.pretty())?;
         return Ok(u8::from(seen.is_empty()));
     }
     let style = Style::stdout();
@@ -138,7 +137,7 @@ impl Seen {
     fn text(&self, number: usize, style: Style) -> String {
         let mut text = format!("{} {}\n", style.bold(number), style.name(&self.state.name));
         let mut line = |heading: &str, words: &str| {
-            let _never = writeln!(text, "  {} {words}", style.dim(format!("{heading:<13}")));
+            let _never = writeln!(text, "  {} {words}", style.dim(format!("{heading:<15}")));
         };
         line("state", &self.words(style));
         if let Some(interface) = &self.interface {
@@ -169,24 +168,24 @@ impl Seen {
         let states: Vec<&str> = states.split('|').filter(|word| *word != "CHANGED").collect();
         let users: Vec<Value> = self.users.iter().map(user_json).collect();
         let card = (!self.state.atr.is_empty()).then(|| {
-            let mut meaning = serde_json::Map::new();
+            let mut meaning: Vec<(String, Value)> = Vec::new();
             for (heading, words) in atr::explain(&self.state.atr) {
-                meaning.insert(heading.to_owned(), words.into());
+                meaning.push((heading.to_owned(), words.into()));
             }
-            json!({
-                "atr": hex::plain(&self.state.atr),
-                "meaning": meaning,
-                "known_as": card_names::of(&self.state.atr),
-            })
+            Value::object([
+                ("atr", hex::plain(&self.state.atr).into()),
+                ("meaning", Value::Object(meaning)),
+                ("known_as", card_names::of(&self.state.atr).into()),
+            ])
         });
-        json!({
-            "name": self.state.name,
-            "state": states,
-            "events": self.state.event >> 16,
-            "device": self.interface.as_ref().map(device_json),
-            "card": card,
-            "users": users,
-        })
+        Value::object([
+            ("name", self.state.name.clone().into()),
+            ("state", states.into()),
+            ("events", (self.state.event >> 16).into()),
+            ("device", self.interface.as_ref().map(device_json).into()),
+            ("card", card.into()),
+            ("users", users.into()),
+        ])
     }
 }
 
@@ -196,7 +195,11 @@ fn user_json(user: &User) -> Value {
         Library::Other => Some(false),
         Library::Unknown => None,
     };
-    json!({ "pid": user.pid, "name": user.name, "shares": shares })
+    Value::object([
+        ("pid", user.pid.into()),
+        ("name", user.name.clone().into()),
+        ("shares", shares.into()),
+    ])
 }
 
 fn device(interface: &Interface) -> String {
@@ -216,13 +219,13 @@ fn device(interface: &Interface) -> String {
 }
 
 fn device_json(interface: &Interface) -> Value {
-    json!({
-        "vendor": format!("{:04x}", interface.vendor_id),
-        "product": format!("{:04x}", interface.product_id),
-        "release": format!("{:04x}", interface.device_release),
-        "serial": interface.serial,
-        "node": interface.node.display().to_string(),
-        "port": interface.usb_path,
-        "software": interface.backend != Backend::Usbfs,
-    })
+    Value::object([
+        ("vendor", format!("{:04x}", interface.vendor_id).into()),
+        ("product", format!("{:04x}", interface.product_id).into()),
+        ("release", format!("{:04x}", interface.device_release).into()),
+        ("serial", interface.serial.clone().into()),
+        ("node", interface.node.display().to_string().into()),
+        ("port", interface.usb_path.clone().into()),
+        ("software", (interface.backend != Backend::Usbfs).into()),
+    ])
 }

@@ -3,12 +3,18 @@
 //! What it shows comes from the exported functions wherever they tell it, so that it is what other programs see; the library's
 //! insides are asked only for what these cannot tell (who uses a reader, what is wrong with the machine).
 
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "what most variants have in common is said once"
+)]
+
 mod atr;
 mod card_names;
 mod doctor;
 mod failure;
 mod help;
 mod hex;
+mod json;
 mod launch;
 mod list;
 mod options;

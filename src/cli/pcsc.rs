@@ -12,9 +12,14 @@ use crate::api::constants as c;
 use crate::api::context::{SCardCancel, SCardEstablishContext, SCardReleaseContext};
 use crate::api::io::SCardTransmit;
 use crate::api::readers::{SCardGetStatusChange, SCardListReaders};
-use crate::api::types::{DWORD, LONG, SCARD_IO_REQUEST, SCARD_READERSTATE, SCARDCONTEXT, SCARDHANDLE};
+use crate::api::types::{DWORD, IoRequestWord, LONG, SCARD_IO_REQUEST, SCARD_READERSTATE, SCARDCONTEXT, SCARDHANDLE};
 use crate::error::{Error, Result};
 use crate::ffi;
+
+#[allow(clippy::useless_conversion, reason = "DWORD has 32 bits on some targets")]
+fn io_word(protocol: DWORD) -> IoRequestWord {
+    protocol.into()
+}
 
 /// What a function returned.
 fn check(code: LONG) -> Result<()> {
@@ -198,7 +203,7 @@ impl Card {
 
     pub(super) fn transmit(&self, command: &[u8]) -> Result<Vec<u8>> {
         let pci = SCARD_IO_REQUEST {
-            dwProtocol: self.protocol.into(),
+            dwProtocol: io_word(self.protocol),
             cbPciLength: 16,
         };
         let mut response = vec![0; c::MAX_APDU_LEN];

@@ -2,9 +2,8 @@
 
 use std::io::{self, Write};
 
-use serde_json::json;
-
 use super::failure::{Failure, Outcome};
+use super::json::Value;
 use super::options::{Arguments, Word};
 use super::pcsc::{Context, choose};
 use super::style::Style;
@@ -44,7 +43,12 @@ pub(super) fn main(arguments: Arguments) -> Outcome {
     let protocol = protocol_words(card.protocol());
     let mut out = io::stdout().lock();
     if as_json {
-        let object = json!({ "reader": name, "reset": words, "atr": hex::plain(&bytes), "protocol": protocol });
+        let object = Value::object([
+            ("reader", name.into()),
+            ("reset", words.into()),
+            ("atr", hex::plain(&bytes).into()),
+            ("protocol", protocol.into()),
+        ]);
         writeln!(out, "{object}")?;
         return Ok(0);
     }

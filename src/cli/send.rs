@@ -4,9 +4,8 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 use std::path::PathBuf;
 
-use serde_json::json;
-
 use super::failure::{Failure, Outcome};
+use super::json::Value;
 use super::options::{Arguments, Word};
 use super::pcsc::{Card, Context, choose};
 use super::style::Style;
@@ -251,13 +250,13 @@ impl Session<'_> {
         let told = words::status(sw1, sw2);
         let good = words::is_success(sw1, sw2);
         if self.options.json {
-            let object = json!({
-                "command": shown.replace(' ', ""),
-                "data": hex::plain(data),
-                "sw": format!("{sw1:02X}{sw2:02X}"),
-                "meaning": told,
-                "success": good,
-            });
+            let object = Value::object([
+                ("command", shown.replace(' ', "").into()),
+                ("data", hex::plain(data).into()),
+                ("sw", format!("{sw1:02X}{sw2:02X}").into()),
+                ("meaning", told.into()),
+                ("success", good.into()),
+            ]);
             return writeln!(out, "{object}");
         }
         let name = match command {

@@ -7,9 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde_json::{Value, json};
-
 use super::failure::{Failure, Outcome};
+use super::json::Value;
 use super::list::{self, Seen};
 use super::options::{Arguments, Word};
 use super::pcsc::{Context, State};
@@ -228,11 +227,13 @@ impl Event {
 
     fn json(&self) -> Value {
         let time = self.time.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let mut object = json!({ "time": time.as_secs_f64(), "reader": self.reader, "event": self.what });
-        if !self.atr.is_empty()
-            && let Some(object) = object.as_object_mut()
-        {
-            object.insert("atr".into(), hex::plain(&self.atr).into());
+        let mut object = Value::object([
+            ("time", Value::Float(time.as_secs_f64())),
+            ("reader", self.reader.clone().into()),
+            ("event", self.what.into()),
+        ]);
+        if let (false, Value::Object(fields)) = (self.atr.is_empty(), &mut object) {
+            fields.push(("atr".into(), hex::plain(&self.atr).into()));
         }
         object
     }

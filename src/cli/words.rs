@@ -13,9 +13,9 @@ pub(super) fn status(sw1: u8, sw2: u8) -> String {
         (0x62, 0x02..=0x80) => format!("warning: the card wants to be asked for {sw2} bytes"),
         (0x62, _) => "warning, nothing was changed".into(),
         (0x63, 0xC0..=0xCF) => match sw2 & 0x0F {
-            0 => "wrong, and no try is left".into(),
-            1 => "wrong, 1 try is left".into(),
-            tries => format!("wrong, {tries} tries are left"),
+            0 => "not verified, and no try is left".into(),
+            1 => "not verified, 1 try is left".into(),
+            tries => format!("not verified, {tries} tries are left"),
         },
         (0x63, _) => "warning, something was changed".into(),
         (0x64, _) => "execution error, nothing was changed".into(),
@@ -200,7 +200,7 @@ mod tests {
     fn status_words_are_told() {
         assert_eq!(status(0x90, 0), "success");
         assert_eq!(status(0x61, 0x10), "16 bytes of the response are still to be fetched");
-        assert_eq!(status(0x63, 0xC2), "wrong, 2 tries are left");
+        assert_eq!(status(0x63, 0xC2), "not verified, 2 tries are left");
         assert_eq!(status(0x6C, 4), "wrong length Le: 4 would be right");
         assert_eq!(status(0x6A, 0x82), "file or application not found");
         for sw1 in 0..=u8::MAX {

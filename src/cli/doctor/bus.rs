@@ -196,31 +196,16 @@ mod tests {
 
     #[test]
     fn hubs_without_power_are_found() {
-        let cases: [(&[(&str, &[u8])], Option<Weight>); 3] = [
-            (
-                &[
-                    ("/sys/bus/usb/devices/1-2/bmAttributes", b"e0\n"),
-                    ("/sys/bus/usb/devices/1-2.3/bMaxPower", b"500mA\n"),
-                ],
-                None,
-            ),
-            (
-                &[
-                    ("/sys/bus/usb/devices/1-2/bmAttributes", b"a0\n"),
-                    ("/sys/bus/usb/devices/1-2.3/bMaxPower", b"500mA\n"),
-                ],
-                Some(Weight::Problem),
-            ),
-            (
-                &[
-                    ("/sys/bus/usb/devices/1-2/bmAttributes", b"a0\n"),
-                    ("/sys/bus/usb/devices/1-2.3/bMaxPower", b"98mA\n"),
-                ],
-                Some(Weight::Note),
-            ),
+        let cases: [(&[u8], &[u8], Option<Weight>); 3] = [
+            (b"e0\n", b"500mA\n", None),
+            (b"a0\n", b"500mA\n", Some(Weight::Problem)),
+            (b"a0\n", b"98mA\n", Some(Weight::Note)),
         ];
-        for (files, weight) in cases {
-            let (_folder, system) = with_reader(files);
+        for (attributes, power, weight) in cases {
+            let (_folder, system) = with_reader(&[
+                ("/sys/bus/usb/devices/1-2/bmAttributes", attributes),
+                ("/sys/bus/usb/devices/1-2.3/bMaxPower", power),
+            ]);
             let [reader] = &readers(&system)[..] else {
                 panic!("no reader")
             };

@@ -200,3 +200,63 @@ impl Drop for Folder {
         let _somebody_was_faster = fs::remove_dir_all(&self.path);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, chown};
+
+    #[test]
+    fn a_library_that_passes_calls_on_is_told_to() {
+        let folder = Folder::new().unwrap();
+        let system = folder.path.join(SONAME);
+        let program = Program::of(OsStr::new("sh")).unwrap();
+        fs::write(&system, "getenv LIBPCSCLITE_DELEGATE dlopen").unwrap();
+        assert_eq!(choose(&program, Some(&system)).0, Way::Delegate);
+        fs::write(&system, "any other").unwrap();
+        assert_eq!(choose(&program, Some(&system)).0, Way::Preload);
+        assert_eq!(choose(&program, None).0, Way::Preload);
+    }
+
+    /// As root only: nobody else can make a program of another's.
+    #[test]
+    fn programs_with_more_rights_are_refused() {
+        let folder = Folder::new().unwrap();
+        let path = folder.path.join("privileged");
+        fs::copy("/bin/true", &path).unwrap();
+        let own = env::current_exe().unwrap();
+        assert!(refuse(&Program::of(path.as_os_str()).unwrap(), &own).is_ok());
+        if chown(&path, Some(65_534), Some(65_534)).is_err() {
+            return;
+        }
+        for (mode, how) in [(0o4755, "setuid"), (0o2755, "setgid")] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let failure = refuse(&Program::of(path.as_os_str()).unwrap(), &own).unwrap_err();
+            assert_eq!(failure.status(), CANNOT_RUN);
+            let text = failure.to_string();
+            assert!(text.contains(how) && text.contains("provider_library"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_library_of_another_kind_of_machine_is_refused() {
+        let program = Program {
+            elf: Elf {
+                machine: 0xFFFF,
+                ..Program::of(OsStr::new("sh")).unwrap().elf
+            },
+            ..Program::of(OsStr::new("sh")).unwrap()
+        };
+        let text = refuse(&program, &env::current_exe().unwrap()).unwrap_err().to_string();
+        assert!(text.contains("another kind of processor"), "{text}");
+        let musl = Program {
+            elf: Elf {
+                loader: Some("/lib/ld-musl-x86_64.so.1".into()),
+                ..program.elf.clone()
+            },
+            ..program
+        };
+        assert!(refuse(&musl, Path::new("/")).unwrap_err().to_string().contains("musl"));
+    }
+}

@@ -1,6 +1,6 @@
 //! An event of a trace, read back. The file may come from anywhere: what is missing or of another kind counts as not there.
 
-use serde_json::Value;
+use crate::cli::json::Value;
 
 /// One event.
 #[derive(Clone, Debug)]
@@ -15,22 +15,22 @@ pub(super) struct Event {
 
 impl Event {
     pub(super) fn parse(line: &str) -> Option<Self> {
-        let fields: Value = serde_json::from_str(line).ok()?;
+        let fields = Value::parse(line)?;
         Some(Self {
-            at: fields.get("t")?.as_u64()?,
-            pid: fields.get("pid")?.as_u64()?,
-            tid: fields.get("tid")?.as_u64()?,
-            kind: fields.get("event")?.as_str()?.to_owned(),
+            at: fields.get("t")?.as_number()?,
+            pid: fields.get("pid")?.as_number()?,
+            tid: fields.get("tid")?.as_number()?,
+            kind: fields.get("event")?.as_text()?.to_owned(),
             fields,
         })
     }
 
     pub(super) fn number(&self, name: &str) -> u64 {
-        self.fields.get(name).and_then(Value::as_u64).unwrap_or(0)
+        self.fields.get(name).and_then(Value::as_number).unwrap_or(0)
     }
 
     pub(super) fn text(&self, name: &str) -> &str {
-        self.fields.get(name).and_then(Value::as_str).unwrap_or("")
+        self.fields.get(name).and_then(Value::as_text).unwrap_or("")
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
@@ -38,15 +38,12 @@ impl Event {
     }
 
     /// The fields of an object, or nothing.
-    pub(super) fn object(&self, name: &str) -> impl Iterator<Item = (&String, &Value)> {
-        self.fields.get(name).and_then(Value::as_object).into_iter().flatten()
+    pub(super) fn object(&self, name: &str) -> &[(String, Value)] {
+        self.fields.get(name).map_or(&[], Value::fields)
     }
 
     pub(super) fn list(&self, name: &str) -> &[Value] {
-        self.fields
-            .get(name)
-            .and_then(Value::as_array)
-            .map_or(&[], Vec::as_slice)
+        self.fields.get(name).map_or(&[], Value::items)
     }
 
     /// Bytes; `None` for each that is hidden.

@@ -6,9 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use super::event::{Event, bytes};
+use crate::cli::json::Value;
 
 /// `LINKTYPE_USB_LINUX_MMAPPED`
 const LINK_TYPE: u16 = 220;
@@ -273,8 +272,8 @@ fn configuration(interfaces: &[&Event]) -> Vec<u8> {
                 .map(|byte| byte.unwrap_or(0)),
         );
         for endpoint in endpoints {
-            let number = |name: &str| endpoint.get(name).and_then(Value::as_u64).unwrap_or(0);
-            let is_interrupt = endpoint.get("kind").and_then(Value::as_str) == Some("interrupt");
+            let number = |name: &str| endpoint.get(name).and_then(Value::as_number).unwrap_or(0);
+            let is_interrupt = endpoint.get("kind").and_then(Value::as_text) == Some("interrupt");
             let address = u8::try_from(number("address")).unwrap_or(0);
             let [low, high] = u16::try_from(number("packet")).unwrap_or(0).to_le_bytes();
             body.extend([

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::event::Event;
 
 const WIDTH: u64 = 1200;
-const LEFT: u64 = 170;
+const LEFT: u64 = 240;
 const TOP: u64 = 70;
 const ROW: u64 = 64;
 
@@ -186,7 +186,7 @@ fn sums(lane: &Lane) -> String {
 
 fn legend(svg: &mut String) {
     for (place, kind) in (0..).zip([CALL, CARD, USB, WAIT]) {
-        let x = LEFT + 400 + place * 110;
+        let x = LEFT + 380 + place * 110;
         let _never = writeln!(
             svg,
             "<rect x=\"{x}\" y=\"12\" width=\"14\" height=\"12\" fill=\"{}\"/><text x=\"{}\" y=\"22\">{}</text>",
@@ -271,9 +271,9 @@ mod tests {
         .map(|line| Event::parse(line).unwrap())
         .collect();
         let svg = of(&events);
-        assert!(svg.contains("<rect x=\"170.00\" y=\"74\" width=\"1010.00\""), "{svg}");
+        assert!(svg.contains("<rect x=\"240.00\" y=\"74\" width=\"940.00\""), "{svg}");
         assert!(
-            svg.contains("<rect x=\"422.50\" y=\"78\" width=\"505.00\" height=\"10\" fill=\"#d9822b\">"),
+            svg.contains("<rect x=\"475.00\" y=\"78\" width=\"470.00\" height=\"10\" fill=\"#d9822b\">"),
             "{svg}"
         );
         assert!(svg.contains("a&lt;b") && svg.contains("card 500 us"), "{svg}");

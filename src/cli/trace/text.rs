@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use serde_json::Value;
-
 use super::event::{Event, bytes, spaced};
+use crate::cli::json::Value;
 use crate::cli::style::Style;
 use crate::cli::words;
 
@@ -13,6 +12,9 @@ use crate::cli::words;
 const PATIENCE: u32 = 5;
 /// Bytes of a response on one line.
 const LINE_LEN: usize = 32;
+
+/// Parts of a call's time that are shorter are not shown.
+const NOTEWORTHY_US: u64 = 20;
 
 /// A thread of a process.
 type Thread = (u64, u64);
@@ -135,8 +137,8 @@ impl Text {
     }
 
     fn command(&mut self, out: &mut String, call: &Event) {
-        let argument = call.object("arguments").find(|(name, _)| *name == "command");
-        if let Some(command) = argument.and_then(|(_, value)| value.as_str()).map(bytes) {
+        let argument = call.object("arguments").iter().find(|(name, _)| *name == "command");
+        if let Some(command) = argument.and_then(|(_, value)| value.as_text()).map(bytes) {
             let name = match command[..] {
                 [Some(class), Some(instruction), ..] => words::command(class, instruction).unwrap_or_default(),
                 _ => "",
@@ -186,11 +188,11 @@ impl Text {
         }
         for reader in event
             .object("results")
+            .iter()
             .filter(|(name, _)| *name == "readers")
-            .filter_map(|(_, value)| value.as_array())
-            .flatten()
+            .flat_map(|(_, value)| value.items())
         {
-            let word = |name: &str| reader.get(name).and_then(Value::as_str).unwrap_or("");
+            let word = |name: &str| reader.get(name).and_then(Value::as_text).unwrap_or("");
             let text = format!("    {}: {} {}", word("name"), word("event"), word("atr"));
             self.line(out, thread, event.at, 0, text.trim_end());
         }
@@ -201,8 +203,8 @@ impl Text {
 
     /// The response of an exchange, the status word in words.
     fn response(&mut self, out: &mut String, thread: Thread, event: &Event) {
-        let found = event.object("results").find(|(name, _)| *name == "response");
-        let Some(response) = found.and_then(|(_, value)| value.as_str()).map(bytes) else {
+        let found = event.object("results").iter().find(|(name, _)| *name == "response");
+        let Some(response) = found.and_then(|(_, value)| value.as_text()).map(bytes) else {
             return;
         };
         let (data, word) = response.split_at(response.len().saturating_sub(2));
@@ -269,7 +271,8 @@ fn is_success(event: &Event) -> bool {
 fn arguments(call: &Event) -> String {
     let words: Vec<String> = call
         .object("arguments")
-        .filter(|(name, _)| *name != "command" && *name != "room")
+        .iter()
+        .filter(|(name, value)| *name != "command" && *name != "room" && value.as_text() != Some(""))
         .map(|(name, value)| format!("{name} {}", shown(value)))
         .collect();
     words.join(", ")
@@ -277,17 +280,18 @@ fn arguments(call: &Event) -> String {
 
 fn shown(value: &Value) -> String {
     match value {
-        Value::String(text) if text.contains(' ') => format!("\"{text}\""),
-        Value::String(text) => text.clone(),
-        Value::Array(list) => {
+        Value::Text(text) if text.contains(' ') => format!("\"{text}\""),
+        Value::Text(text) => text.clone(),
+        Value::List(list) => {
             let words: Vec<String> = list.iter().map(shown).collect();
             format!("[{}]", words.join(", "))
         }
         Value::Object(fields) => {
-            let words: Vec<String> = fields.values().map(shown).collect();
+            let words: Vec<String> = fields.iter().map(|(_, value)| shown(value)).collect();
             words.join(" ")
         }
         Value::Number(number) => number.to_string(),
+        Value::Float(number) => number.to_string(),
         Value::Bool(value) => value.to_string(),
         Value::Null => "none".into(),
     }
@@ -301,7 +305,7 @@ fn milliseconds(micros: u64) -> String {
 fn times(event: &Event, style: Style) -> String {
     let parts: Vec<String> = [("card", "card_us"), ("usb", "usb_us"), ("waiting", "wait_us")]
         .into_iter()
-        .filter(|(_, field)| event.number(field) > 0)
+        .filter(|(_, field)| event.number(field) >= NOTEWORTHY_US)
         .map(|(name, field)| format!("{name} {}", milliseconds(event.number(field)).trim_end_matches(" ms")))
         .collect();
     let whole = milliseconds(event.number("us"));
@@ -376,7 +380,7 @@ mod tests {
 -- tool, process 7
          1.000 SCardTransmit(card 0x1, protocol T=1)
          1.000   > 00 20 00 01 04 ** ** ** **  VERIFY
-         4.000   < 63 C2  wrong, 2 tries are left
+         4.000   < 63 C2  not verified, 2 tries are left
          4.000   = ok  3.000 ms (card 2.500, usb 0.050)
 "
         );
