@@ -268,7 +268,7 @@ mod tests {
         assert_eq!(told(OPENPGP, "T=1"), "blocks of up to 254 bytes, BWI 7, CWI 5, LRC");
         assert_eq!(
             told(OPENPGP, "services"),
-            "selection by full name, selection by part of the name"
+            "selection by full name, selection by part of the name, data objects in EF.DIR, data objects in EF.ATR"
         );
         assert!(
             told(OPENPGP, "capabilities").contains("command chaining, extended length"),
