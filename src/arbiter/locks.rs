@@ -79,19 +79,18 @@ impl LockFile {
     }
 
     fn open_as(node: &Path, id: NodeId, interface: u8, write: bool) -> io::Result<Self> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(write)
-            .custom_flags(libc::O_NOCTTY)
-            .open(node)?;
+        let file = Tracked::open(|| {
+            OpenOptions::new()
+                .read(true)
+                .write(write)
+                .custom_flags(libc::O_NOCTTY)
+                .open(node)
+        })?;
         let meta = file.metadata()?;
         if (meta.dev(), meta.ino()) != (id.dev, id.ino) {
             return Err(io::Error::from_raw_os_error(libc::ENODEV));
         }
-        Ok(Self {
-            file: Tracked::new(file),
-            interface,
-        })
+        Ok(Self { file, interface })
     }
 
     /// Takes a lock, or changes one held, without waiting. `false`: somebody else's lock is in the way, and what was
