@@ -89,7 +89,8 @@ fn run(arguments: &[&str]) -> (i32, String, String) {
 fn run_gives_the_program_this_library_by_each_way() {
     let program = program().to_str().unwrap();
     for way in [&[][..], &["--by", "preload"], &["--by", "path"]] {
-        let arguments = [&["run", "--library", &library()][..], way, &["--", program]].concat();
+        let ours = library();
+        let arguments = [&["run", "--library", &ours][..], way, &["--", program]].concat();
         let (status, out, err) = run(&arguments);
         assert_eq!((status, err.as_str()), (7, ""), "{way:?}");
         assert_eq!(out, "winscard Software Reader 00 00\n");
