@@ -211,7 +211,7 @@ impl Context {
             return Err(Error::Cancelled);
         }
         let heard = wait.ear.listen();
-        if heard.any() || registry::is_settling() {
+        if heard.bus || registry::is_settling() {
             registry::rescan();
         }
         if heard.closed {
@@ -226,7 +226,7 @@ impl Context {
 
 impl Watched {
     fn new(link: Arc<Link>, ear: &Ear) -> std::io::Result<Self> {
-        let watch = Watch::begin(link.port(), ear)?;
+        let watch = Watch::begin(link.port(), ear, Byte::Waiting)?;
         Ok(Self { link, watch })
     }
 }

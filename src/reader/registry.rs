@@ -61,6 +61,8 @@ struct Registry {
     seen: Option<Lookout>,
     /// A device was being configured then, and the kernel makes no sound when it is done.
     settling: bool,
+    /// A reader was not listed then for want of permission, which may be given any time.
+    refused: bool,
     simulated: HashMap<Key, u8>,
 }
 
@@ -78,7 +80,9 @@ pub(crate) fn readers() -> Arc<Snapshot> {
         registry.scan_builtin();
         return Arc::clone(&registry.current);
     }
-    if !registry.seen.as_ref().is_some_and(Lookout::is_quiet) {
+    let nodes = || server().map_or_else(|| PathBuf::from(sysfs::DEV_NODES), client::nodes);
+    let quiet = registry.seen.as_mut().is_some_and(|seen| seen.is_quiet(&nodes, bus_paths));
+    if !quiet {
         let place = server().map_or_else(Place::usb, Place::server);
         registry.scan_bus(&place);
     }
@@ -157,7 +161,11 @@ fn scan_server(socket: &Path) -> sysfs::Scan {
 
 impl Registry {
     fn scan_bus(&mut self, place: &Place) {
-        let lookout = Lookout::post(&bus_paths(), &place.nodes);
+        let lookout = if self.refused {
+            Lookout::listen(&bus_paths(), &place.nodes)
+        } else {
+            Lookout::compare(&place.nodes)
+        };
         let found = server().map_or_else(sysfs::scan, scan_server);
         let (usable, refused): (Vec<_>, Vec<_>) = found.interfaces.into_iter().partition(|i| store::may_use(&i.node));
         for interface in &refused {
@@ -170,6 +178,7 @@ impl Registry {
         let indices = store::assign_indices(place, &usable);
         self.scan(usable, &indices);
         self.settling = found.settling;
+        self.refused = !refused.is_empty();
         let lasting = !found.settling && (refused.is_empty() || lookout.sees_permissions());
         self.seen = lasting.then_some(lookout);
     }

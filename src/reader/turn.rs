@@ -60,6 +60,8 @@ pub(crate) struct Turn<'a> {
     /// Whether the card answered "active" when last asked in this turn.
     pub(super) active: bool,
     pub(super) bell: bool,
+    /// A transaction has ended, which only those who wait for that have to hear.
+    freed: bool,
     /// The claim came from a process that may know of a swap and has not told.
     pub(super) unheard: bool,
     /// The claim was taken from a living process in this turn.
@@ -123,6 +125,7 @@ impl<'a> Turn<'a> {
             hints: Hints::default(),
             active: false,
             bell: false,
+            freed: false,
             unheard: false,
             took_over: false,
             unwinding: std::thread::panicking(),
@@ -198,6 +201,11 @@ impl<'a> Turn<'a> {
     /// Those who wait are woken when the turn ends.
     pub(crate) fn ring(&mut self) {
         self.bell = true;
+    }
+
+    /// Those who wait for the end of a transaction are woken when the turn ends.
+    pub(crate) fn ring_for_queue(&mut self) {
+        self.freed = true;
     }
 
     /// How many handles are connected to the card beside the one whose link this is; `None` if one has it exclusively.
@@ -364,7 +372,12 @@ impl Drop for Turn<'_> {
             }
         }
         self.port().locks().unlock_exchange();
-        if self.bell && !matches!(self.link.locks().probe(Byte::Waiting), Ok(None)) {
+        let whom = match (self.bell, self.freed) {
+            (true, _) => Byte::Anybody,
+            (false, true) => Byte::Queue,
+            (false, false) => return,
+        };
+        if !matches!(self.link.locks().probe(whom), Ok(None)) {
             store.ring();
         }
     }
