@@ -76,6 +76,7 @@ impl Card {
         standing.begun -= 1;
         if standing.begun == 0 && !standing.exclusive {
             turn.card.owner = 0;
+            turn.vouch();
             turn.ring_for_queue();
         }
         Ok(())

@@ -264,7 +264,7 @@ fn look_at(link: &Link, slot: u8, is_watcher: bool) -> (Sight, bool) {
     };
     if !turn.is_busy_elsewhere() {
         let fresh = if is_watcher {
-            turn.refresh()
+            turn.refresh_to_watch()
         } else {
             turn.refresh_if_unwatched()
         };

@@ -212,7 +212,7 @@ impl Waiting {
     fn look(&self, turn: &mut Turn<'_>) {
         if self.watch.is_watcher()
             && !turn.is_busy_elsewhere()
-            && let Err(error) = turn.refresh()
+            && let Err(error) = turn.refresh_to_watch()
         {
             log::debug!("while waiting for another user of the card: {error}");
         }

@@ -30,6 +30,22 @@ impl Turn<'_> {
         if doubtful { self.ask() } else { Ok(()) }
     }
 
+    /// As [`Self::refresh`], for whoever watches the reader: from here on the interrupt transfer is in flight.
+    ///
+    /// # Errors
+    /// As [`Self::refresh`].
+    pub(crate) fn refresh_to_watch(&mut self) -> Result<()> {
+        if self.port().is_deaf() {
+            self.port().hear_again();
+            self.card.last_poll_ms = 0;
+        }
+        self.refresh()?;
+        if self.port().is_deaf() {
+            self.port().hear_again();
+        }
+        Ok(())
+    }
+
     /// As [`Self::refresh`], but takes the record's word while another process watches the reader for everybody.
     ///
     /// # Errors

@@ -49,6 +49,8 @@ pub(crate) struct Turn<'a> {
     pub(super) link: &'a Link,
     gate: MutexGuard<'a, Option<Known>>,
     pub(super) slot: u8,
+    /// When the turn began, or later.
+    pub(super) now: Moment,
     pub(super) header: Header,
     header_written: Header,
     /// The header did not decode.
@@ -93,14 +95,26 @@ impl<'a> Turn<'a> {
 
     fn start(link: &'a Link, mut gate: MutexGuard<'a, Option<Known>>, slot: u8) -> std::result::Result<Self, Gone> {
         let port = link.port();
-        let reaped = port.reap();
-        // In a transaction, with the interrupt transfer still in flight (so the claim was never lost) and nothing
-        // written by this process, nobody can have changed anything that matters here.
+        let now = Moment::now();
+        let in_use = port.is_in_use(now.millis());
+        if port.is_deaf() && !in_use {
+            // Nobody has listened for too long: as if the claim had been nobody's.
+            port.set_claimed(false);
+        }
         let known = gate.take().filter(|known| {
-            reaped == Ok(Hints::default())
-                && port.has_interrupt()
-                && port.is_claimed()
+            port.is_claimed()
                 && (known.token, known.slot, known.writes) == (link.token(), slot, port.store().writes())
+        });
+        // In a transaction nobody can have changed anything that matters here, if nothing was written by this process and
+        // the claim was never lost: which nobody takes from who has just used it, and which the interrupt transfer's being
+        // in flight shows.
+        let reaped = if known.is_some() && in_use {
+            Ok(Hints::default())
+        } else {
+            port.reap()
+        };
+        let known = known.filter(|_| {
+            in_use || (reaped == Ok(Hints::default()) && port.has_interrupt() && port.is_claimed() && !port.is_deaf())
         });
         let (header, card) = match known {
             Some(known) => (Some(known.header), Some(known.card)),
@@ -110,6 +124,7 @@ impl<'a> Turn<'a> {
             link,
             gate,
             slot,
+            now,
             // A header that was lost is restored by whoever still has the claim: the others could not tell whose it is.
             header: header.unwrap_or_else(|| Header {
                 claim_peer: if port.is_claimed() { port.peer() } else { 0 },
@@ -118,7 +133,7 @@ impl<'a> Turn<'a> {
             header_written: header.unwrap_or_default(),
             header_lost: header.is_none(),
             card: card.unwrap_or_else(|| Slot {
-                slept_ms: port.slept_ms(),
+                slept_ms: port.slept_ms(now),
                 ..Slot::fresh(boot_millis())
             }),
             card_written: card,
@@ -252,19 +267,41 @@ impl<'a> Turn<'a> {
         if !port.leaves_traces() || port.slots() > 1 {
             return self.exchange(exchange);
         }
-        let (result, resynced) = {
+        let took_over = self.took_over;
+        let (result, out_of_step) = {
             let mut engine = port.engine();
             let result = exchange(&mut engine, port.transport(), self.slot);
-            (result, engine.take_resynced())
+            let left_over = took_over && engine.take_met_foreign_command();
+            (result, engine.take_resynced() || left_over)
         };
-        if resynced {
+        self.now = Moment::now();
+        let now = self.now.millis();
+        if result.is_ok() {
+            port.note_use(now);
+        }
+        if out_of_step {
             self.distrust(RESYNCED);
         }
-        let now = Moment::now().millis();
         if now.saturating_sub(self.header.last_use_ms) >= USE_GRAIN_MS {
             self.header.last_use_ms = now;
         }
         result
+    }
+
+    /// The kernel says that the claim was lost, of which the record as read at this turn's beginning knew nothing: who has
+    /// it now.
+    pub(super) fn lose_claim(&mut self) {
+        self.port().set_claimed(false);
+        if let (Some(header), _) = self.port().store().read(self.slot) {
+            self.header = header;
+        }
+    }
+
+    /// Notes that the card is as it is known, if it has answered to this process just now.
+    pub(crate) fn vouch(&mut self) {
+        if self.card.state == CardState::Powered && self.port().is_in_use(self.now.millis()) {
+            self.card.last_poll_ms = self.now.millis().max(1);
+        }
     }
 
     fn mark(&mut self, busy: u8) {
@@ -332,7 +369,7 @@ impl<'a> Turn<'a> {
 
     /// Notes that the card was used now. Written at most once a second, so that it costs nothing per command.
     pub(crate) fn touch(&mut self) {
-        if self.port().is_touch_due() {
+        if self.port().is_touch_due(self.now.millis()) {
             self.card.last_use_ms = boot_millis();
         }
     }
@@ -359,6 +396,10 @@ impl Drop for Turn<'_> {
             if self.card_written != Some(self.card) {
                 store.write_slot(self.slot, &self.card);
                 self.port().see_moves(self.slot, self.card.moves);
+            }
+            // With nobody waiting, nobody but us will hear what happens to the card from here on.
+            if self.freed && self.port().is_deaf() && matches!(self.link.locks().probe(Byte::Queue), Ok(None)) {
+                self.port().hear_again();
             }
             if self.card.owner != 0 && self.card.owner == self.link.token() {
                 let (writes, slot, header, card) = (store.writes(), self.slot, self.header, self.card);
