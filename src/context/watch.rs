@@ -251,9 +251,10 @@ fn subjects(states: &[ReaderState], snapshot: &Snapshot) -> Result<Vec<Subject>>
 /// A look at one slot, and whether an exchange of somebody else's was in the way of a better one.
 fn look_at(link: &Link, slot: u8, is_watcher: bool) -> (Sight, bool) {
     let turn = match link.try_turn(slot) {
-        // Whoever is in an exchange will find what there is to find; until then the record holds.
+        // Whoever is in an exchange will find what there is to find, and tells; until then the record holds. But a slot that is
+        // to be asked for its status is asked by nobody else.
         Ok(None) => match link.port().store().read(slot).1 {
-            Some(card) => return (with_users(link, slot, card), true),
+            Some(card) => return (with_users(link, slot, card), is_watcher || card.last_poll_ms == 0),
             None => link.turn(slot),
         },
         Ok(Some(turn)) => Ok(turn),

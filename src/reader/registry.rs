@@ -61,8 +61,6 @@ struct Registry {
     seen: Option<Lookout>,
     /// A device was being configured then, and the kernel makes no sound when it is done.
     settling: bool,
-    /// A reader was not listed then for want of permission, which may be given any time.
-    refused: bool,
     simulated: HashMap<Key, u8>,
 }
 
@@ -161,13 +159,18 @@ fn scan_server(socket: &Path) -> sysfs::Scan {
 
 impl Registry {
     fn scan_bus(&mut self, place: &Place) {
-        let lookout = if self.refused {
-            Lookout::listen(&bus_paths(), &place.nodes)
-        } else {
-            Lookout::compare(&place.nodes)
+        let look = |lookout: Lookout| {
+            let found = server().map_or_else(sysfs::scan, scan_server);
+            let (usable, refused): (Vec<_>, Vec<_>) =
+                found.interfaces.into_iter().partition(|i| store::may_use(&i.node));
+            (lookout, found.settling, usable, refused)
         };
-        let found = server().map_or_else(sysfs::scan, scan_server);
-        let (usable, refused): (Vec<_>, Vec<_>) = found.interfaces.into_iter().partition(|i| store::may_use(&i.node));
+        let mut seen = look(Lookout::compare(&place.nodes));
+        if !seen.3.is_empty() {
+            // Permission may be given any time, which comparing does not show.
+            seen = look(Lookout::listen(&bus_paths(), &place.nodes));
+        }
+        let (lookout, settling, usable, refused) = seen;
         for interface in &refused {
             log::warn!(
                 "{}: no permission for {} (a udev rule or group membership gives it); not listed",
@@ -177,9 +180,8 @@ impl Registry {
         }
         let indices = store::assign_indices(place, &usable);
         self.scan(usable, &indices);
-        self.settling = found.settling;
-        self.refused = !refused.is_empty();
-        let lasting = !found.settling && (refused.is_empty() || lookout.sees_permissions());
+        self.settling = settling;
+        let lasting = !settling && (refused.is_empty() || lookout.sees_permissions());
         self.seen = lasting.then_some(lookout);
     }
 

@@ -47,7 +47,8 @@ pub(super) struct Known {
 #[derive(Debug)]
 pub(crate) struct Turn<'a> {
     pub(super) link: &'a Link,
-    gate: MutexGuard<'a, Option<Known>>,
+    /// `None` only at the very end.
+    gate: Option<MutexGuard<'a, Option<Known>>>,
     pub(super) slot: u8,
     /// When the turn began, or later.
     pub(super) now: Moment,
@@ -122,7 +123,7 @@ impl<'a> Turn<'a> {
         };
         let mut turn = Self {
             link,
-            gate,
+            gate: Some(gate),
             slot,
             now,
             // A header that was lost is restored by whoever still has the claim: the others could not tell whose it is.
@@ -403,16 +404,20 @@ impl Drop for Turn<'_> {
             }
             if self.card.owner != 0 && self.card.owner == self.link.token() {
                 let (writes, slot, header, card) = (store.writes(), self.slot, self.header, self.card);
-                *self.gate = Some(Known {
-                    writes,
-                    token: self.card.owner,
-                    slot,
-                    header,
-                    card,
-                });
+                if let Some(gate) = &mut self.gate {
+                    **gate = Some(Known {
+                        writes,
+                        token: self.card.owner,
+                        slot,
+                        header,
+                        card,
+                    });
+                }
             }
         }
         self.port().locks().unlock_exchange();
+        // Before anybody is woken: who finds it locked takes it that somebody is in an exchange.
+        drop(self.gate.take());
         let whom = match (self.bell, self.freed) {
             (true, _) => Byte::Anybody,
             (false, true) => Byte::Queue,

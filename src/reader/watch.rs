@@ -127,11 +127,11 @@ impl Watch {
 
     /// When to look again though nothing was heard.
     pub(crate) fn next_look(&self) -> Option<Duration> {
-        if !self.is_watcher() {
-            return None;
-        }
         if self.busy {
             return Some(BUSY_INTERVAL);
+        }
+        if !self.is_watcher() {
+            return None;
         }
         if !self.port.is_claimed() || self.port.is_deaf() {
             return Some(Duration::from_millis(HANDOVER_IDLE_MS));
