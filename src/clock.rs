@@ -64,6 +64,11 @@ pub(crate) fn pretend_sleep(time: Duration) {
     PRETENDED_SLEEP.fetch_add(millis(time), Ordering::AcqRel);
 }
 
+/// Time since boot without suspension, precise.
+pub(crate) fn precise() -> Duration {
+    read(libc::CLOCK_MONOTONIC)
+}
+
 /// Milliseconds since boot, suspension included, precise.
 pub(crate) fn boot_millis() -> u64 {
     millis(read(BOOT)).saturating_add(PRETENDED_SLEEP.load(Ordering::Acquire))

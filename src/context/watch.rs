@@ -9,12 +9,14 @@ use super::{Context, ReaderState, Timeout};
 use crate::api::constants as c;
 use crate::arbiter::locks::{Byte, Mode};
 use crate::arbiter::record::{CardState, Slot};
+use crate::arbiter::store::Key;
 use crate::arbiter::wait::{Ear, Signal, entry, poll};
 use crate::error::{Error, Result};
 use crate::reader::link::{Gone, Link};
 use crate::reader::registry::{self, Reader, Snapshot};
 use crate::reader::status::{self, View};
 use crate::reader::watch::Watch;
+use crate::trace;
 
 /// How soon to look again at a bus on which a device is being configured.
 const SETTLING_INTERVAL: Duration = Duration::from_millis(50);
@@ -122,6 +124,9 @@ impl Context {
             }
             changed |= state.event & CHANGED != 0;
         }
+        for watched in wait.as_deref().into_iter().flat_map(|wait| &wait.watched) {
+            watched.look_for_others(subjects);
+        }
         changed
     }
 
@@ -203,10 +208,12 @@ impl Context {
             }
             fds.extend(watched.watch.interrupt());
         }
+        let waiting = trace::wait("an event");
         poll(&mut fds, wake).map_err(|error| {
             log::error!("poll: {error}");
             Error::NoMemory
         })?;
+        drop(waiting);
         if fds.first().is_some_and(|fd| fd.revents != 0) {
             return Err(Error::Cancelled);
         }
@@ -228,6 +235,24 @@ impl Watched {
     fn new(link: Arc<Link>, ear: &Ear) -> std::io::Result<Self> {
         let watch = Watch::begin(link.port(), ear, Byte::Waiting)?;
         Ok(Self { link, watch })
+    }
+
+    /// The watcher asks for everybody: a reader that reports nothing also in the slots that this call is not about.
+    fn look_for_others(&self, subjects: &[Subject]) {
+        let port = self.link.port();
+        if !self.watch.is_watcher() || port.reports_changes() {
+            return;
+        }
+        let is_mine = |slot: u8| {
+            let mut readers = subjects.iter().filter_map(|subject| match subject {
+                Subject::Reader(reader) => Some(reader),
+                Subject::Ignored | Subject::List(_) => None,
+            });
+            readers.any(|reader| reader.slot == slot && Key::of(&reader.interface) == Key::of(port.interface()))
+        };
+        for slot in (0..port.slots()).filter(|slot| !is_mine(*slot)) {
+            let _for_others = look_at(&self.link, slot, true);
+        }
     }
 }
 
@@ -265,7 +290,7 @@ fn look_at(link: &Link, slot: u8, is_watcher: bool) -> (Sight, bool) {
     };
     if !turn.is_busy_elsewhere() {
         let fresh = if is_watcher {
-            turn.refresh_to_watch()
+            turn.refresh()
         } else {
             turn.refresh_if_unwatched()
         };

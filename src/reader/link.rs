@@ -14,7 +14,9 @@ use super::watch::Watch;
 use crate::arbiter::locks::{Byte, LockFile};
 use crate::arbiter::record::Slot;
 use crate::arbiter::wait::{Ear, Heard, entry, poll};
+use crate::clock::Moment;
 use crate::error::{Error, Result};
+use crate::trace;
 
 /// A card handle's, or a context's, part in using one interface.
 #[derive(Debug)]
@@ -106,24 +108,17 @@ impl Link {
         mut attempt: impl FnMut(&mut Turn<'_>) -> Result<Attempt<T>>,
     ) -> Result<T> {
         let mut waiting: Option<Waiting> = None;
+        let mut since_ms = None;
         let result = loop {
-            let in_the_way = match self.turn(slot) {
+            let (in_the_way, kept) = match self.look(slot, waiting.as_ref(), &mut since_ms, &mut attempt) {
+                Ok(Look::Decided(result)) => break result,
+                Ok(Look::Busy(card, kept)) => (card, kept),
                 Err(Gone) => break Err(gone),
-                Ok(mut turn) => {
-                    if let Some(waiting) = &waiting {
-                        waiting.look(&mut turn);
-                    }
-                    match attempt(&mut turn) {
-                        Ok(Attempt::Done(value)) => break Ok(value),
-                        Ok(Attempt::Busy) => turn.card,
-                        Err(error) => break Err(error),
-                    }
-                }
             };
             let waited = match &mut waiting {
                 // Looked at once more before the first sleep: what ended in between made no sound for us.
                 None => self.wait_again().map(|begun| waiting = Some(begun)),
-                Some(waiting) => waiting.sleep(|| self.is_still_busy(slot, &in_the_way)),
+                Some(waiting) => waiting.sleep(kept, || self.is_still_busy(slot, &in_the_way)),
             };
             if let Err(error) = waited {
                 break Err(error);
@@ -131,6 +126,30 @@ impl Link {
         };
         self.keep(waiting);
         result
+    }
+
+    /// One attempt, in a turn.
+    fn look<T>(
+        &self,
+        slot: u8,
+        waiting: Option<&Waiting>,
+        since_ms: &mut Option<u64>,
+        attempt: &mut impl FnMut(&mut Turn<'_>) -> Result<Attempt<T>>,
+    ) -> std::result::Result<Look<T>, Gone> {
+        let mut turn = self.turn(slot)?;
+        if let Some(waiting) = waiting {
+            waiting.look(&mut turn);
+        }
+        let decided = match attempt(&mut turn) {
+            Ok(Attempt::Busy) => match turn.stand_in_line(*since_ms.get_or_insert_with(|| Moment::now().millis())) {
+                Ok(()) => return Ok(Look::Busy(turn.card, turn.is_kept_for())),
+                Err(error) => Err(error),
+            },
+            Ok(Attempt::Done(value)) => Ok(value),
+            Err(error) => Err(error),
+        };
+        turn.leave_line();
+        Ok(Look::Decided(decided))
     }
 
     /// Whether the record shows, without a turn, that the transaction in the way goes on and nothing else has happened.
@@ -173,11 +192,18 @@ impl Link {
     }
 }
 
+/// What an attempt in a turn showed.
+enum Look<T> {
+    Decided(Result<T>),
+    /// The card, and how long it is kept for another that waits.
+    Busy(Slot, Option<Duration>),
+}
+
 /// How long to trust in being told.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Calls that did not have to wait until what the last one needed for waiting is given up.
-const KEEP_FOR: u32 = 100;
+const KEEP_FOR: u32 = 10_000;
 
 /// Sleeping until something changes.
 #[derive(Debug)]
@@ -212,18 +238,19 @@ impl Waiting {
     fn look(&self, turn: &mut Turn<'_>) {
         if self.watch.is_watcher()
             && !turn.is_busy_elsewhere()
-            && let Err(error) = turn.refresh_to_watch()
+            && let Err(error) = turn.refresh()
         {
             log::debug!("while waiting for another user of the card: {error}");
         }
     }
 
-    /// Sleeps until there is something to look at: not for a bell after which all is as it was.
-    fn sleep(&mut self, is_still_busy: impl Fn() -> bool) -> Result<()> {
+    /// Sleeps until there is something to look at (not for a bell after which all is as it was), or the card is no longer
+    /// kept for somebody else.
+    fn sleep(&mut self, kept: Option<Duration>, is_still_busy: impl Fn() -> bool) -> Result<()> {
         // A node's closing is heard just before its locks are freed: look again a few times, ever later.
         let retry = (self.retries > 0).then(|| Duration::from_millis(1 << (RETRIES - self.retries)));
         // Looked at once in a while without being told, too: a record that somebody spoiled rings no bell.
-        let wake = [Some(LOOK_AGAIN), retry, self.watch.next_look()]
+        let wake = [Some(LOOK_AGAIN), retry, kept, self.watch.next_look()]
             .into_iter()
             .flatten()
             .min()
@@ -232,7 +259,9 @@ impl Waiting {
         loop {
             let mut fds = vec![entry(self.ear.fd(), libc::POLLIN)];
             fds.extend(interrupt);
+            let waiting = trace::wait("another user's transaction");
             poll(&mut fds, wake).map_err(|_| Error::NoMemory)?;
+            drop(waiting);
             let (ear, others) = fds.split_first().map_or((false, false), |(ear, others)| {
                 (ear.revents != 0, others.iter().any(|other| other.revents != 0))
             });

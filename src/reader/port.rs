@@ -49,8 +49,6 @@ pub(crate) struct Port {
     /// Threads of this process take turns here; the kernel sees only one party in them.
     gate: Mutex<Option<Known>>,
     claimed: AtomicBool,
-    /// The claim is ours and the interrupt transfer not in flight; see [`Turn::attach`](super::turn::Turn::attach).
-    deaf: AtomicBool,
     /// When the card answered last under this claim of ours, coarse monotonic milliseconds; 0 for not yet.
     used: AtomicU64,
     /// The transport's, in milliseconds.
@@ -176,7 +174,6 @@ impl Port {
             locks,
             gate: Mutex::new(None),
             claimed: AtomicBool::new(false),
-            deaf: AtomicBool::new(false),
             used: AtomicU64::new(0),
             report_delay_ms,
             met: [const { AtomicU64::new(0) }; MAX_SLOTS as usize],
@@ -267,31 +264,11 @@ impl Port {
 
     /// Notes that the claim is ours, or no longer.
     pub(crate) fn set_claimed(&self, claimed: bool) {
-        self.deaf.store(false, Ordering::Release);
         if !self.claimed.swap(claimed, Ordering::AcqRel) {
             for met in &self.met {
                 met.store(0, Ordering::Release);
             }
             self.used.store(0, Ordering::Release);
-        }
-    }
-
-    /// Whether the claim is ours without the interrupt transfer being in flight.
-    pub(super) fn is_deaf(&self) -> bool {
-        self.deaf.load(Ordering::Acquire)
-    }
-
-    /// Does without the interrupt transfer under a claim that was just taken.
-    pub(super) fn be_deaf(&self) {
-        self.deaf.store(true, Ordering::Release);
-    }
-
-    /// Puts the interrupt transfer in flight after all.
-    pub(super) fn hear_again(&self) {
-        if self.deaf.swap(false, Ordering::AcqRel)
-            && let Err(error) = self.transport.start_interrupt()
-        {
-            log::debug!("{}: {error}", self.interface.node.display());
         }
     }
 
@@ -303,12 +280,7 @@ impl Port {
     /// Whether the card answered under our claim so short a time ago that nothing can have been reported since.
     pub(super) fn is_in_use(&self, now_ms: u64) -> bool {
         let used = self.used.load(Ordering::Acquire);
-        self.is_claimed() && used != 0 && self.is_moment_ago(used, now_ms)
-    }
-
-    /// Whether this was so short a time ago that nothing can have been reported since.
-    pub(super) fn is_moment_ago(&self, then_ms: u64, now_ms: u64) -> bool {
-        now_ms.saturating_sub(then_ms) < self.report_delay_ms
+        self.is_claimed() && used != 0 && now_ms.saturating_sub(used) < self.report_delay_ms
     }
 
     /// Notes that the card in a slot is known from now on.
@@ -355,6 +327,11 @@ impl Port {
     /// Whether a card in it may have been replaced although it is active, and the device would have said so.
     pub(crate) fn hides_swaps(&self) -> bool {
         self.nature.activates && self.nature.reports
+    }
+
+    /// Whether the status of a slot tells a powered card from another that has taken its place.
+    pub(crate) fn tells_swaps(&self) -> bool {
+        self.nature.knows_status && !self.nature.activates
     }
 
     /// Whether the slot status is worth asking for.
@@ -404,9 +381,6 @@ impl Port {
     /// [`usb::ErrorKind::Disconnected`] when the device has left.
     pub(crate) fn reap(&self) -> usb::Result<Hints> {
         let mut hints = Hints::default();
-        if self.is_deaf() {
-            return Ok(hints);
-        }
         if !self.has_interrupt() || !self.is_claimed() {
             return self.connected(hints);
         }

@@ -79,7 +79,10 @@ pub(crate) fn readers() -> Arc<Snapshot> {
         return Arc::clone(&registry.current);
     }
     let nodes = || server().map_or_else(|| PathBuf::from(sysfs::DEV_NODES), client::nodes);
-    let quiet = registry.seen.as_mut().is_some_and(|seen| seen.is_quiet(&nodes, bus_paths));
+    let quiet = registry
+        .seen
+        .as_mut()
+        .is_some_and(|seen| seen.is_quiet(&nodes, bus_paths));
     if !quiet {
         let place = server().map_or_else(Place::usb, Place::server);
         registry.scan_bus(&place);

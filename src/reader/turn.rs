@@ -13,7 +13,7 @@ use crate::arbiter::record::{CardState, Header, Slot};
 use crate::ccid::Engine;
 use crate::clock::{Moment, boot_millis};
 use crate::error::{Error, Result};
-use crate::usb;
+use crate::{trace, usb};
 
 /// How exact the time of the last exchange is within a transaction.
 const USE_GRAIN_MS: u64 = 100;
@@ -67,6 +67,8 @@ pub(crate) struct Turn<'a> {
     freed: bool,
     /// The claim came from a process that may know of a swap and has not told.
     pub(super) unheard: bool,
+    /// `card` is what the owner of a transaction remembered: others may have come to stand in line since.
+    remembered: bool,
     /// The claim was taken from a living process in this turn.
     pub(super) took_over: bool,
     /// The thread was unwinding already when the turn began (a caller that cleans up).
@@ -76,10 +78,12 @@ pub(crate) struct Turn<'a> {
 impl<'a> Turn<'a> {
     pub(super) fn take(link: &'a Link, slot: u8) -> std::result::Result<Self, Gone> {
         let gate = link.port().gate().lock();
+        let waiting = trace::wait("another user's exchange");
         if let Err(error) = link.port().locks().lock_exchange() {
             log::error!("locking {}: {error}", link.port().interface().node.display());
             return Err(Gone);
         }
+        drop(waiting);
         Self::start(link, gate, slot)
     }
 
@@ -98,13 +102,8 @@ impl<'a> Turn<'a> {
         let port = link.port();
         let now = Moment::now();
         let in_use = port.is_in_use(now.millis());
-        if port.is_deaf() && !in_use {
-            // Nobody has listened for too long: as if the claim had been nobody's.
-            port.set_claimed(false);
-        }
         let known = gate.take().filter(|known| {
-            port.is_claimed()
-                && (known.token, known.slot, known.writes) == (link.token(), slot, port.store().writes())
+            port.is_claimed() && (known.token, known.slot, known.writes) == (link.token(), slot, port.store().writes())
         });
         // In a transaction nobody can have changed anything that matters here, if nothing was written by this process and
         // the claim was never lost: which nobody takes from who has just used it, and which the interrupt transfer's being
@@ -114,9 +113,9 @@ impl<'a> Turn<'a> {
         } else {
             port.reap()
         };
-        let known = known.filter(|_| {
-            in_use || (reaped == Ok(Hints::default()) && port.has_interrupt() && port.is_claimed() && !port.is_deaf())
-        });
+        let known =
+            known.filter(|_| in_use || (reaped == Ok(Hints::default()) && port.has_interrupt() && port.is_claimed()));
+        let remembered = known.is_some();
         let (header, card) = match known {
             Some(known) => (Some(known.header), Some(known.card)),
             None => port.store().read(slot),
@@ -144,6 +143,7 @@ impl<'a> Turn<'a> {
             freed: false,
             unheard: false,
             took_over: false,
+            remembered,
             unwinding: std::thread::panicking(),
         };
         let still_ours = turn.header.claim_peer == port.peer();
@@ -195,7 +195,7 @@ impl<'a> Turn<'a> {
         let mut any = false;
         for slot in (0..self.port().slots()).filter(|slot| *slot != self.slot && hints.concern(*slot)) {
             if let (_, Some(mut entry)) = self.port().store().read(slot) {
-                doubt(&mut entry, hints, slot);
+                doubt(&mut entry, hints, slot, self.port().tells_swaps());
                 self.port().store().write_slot(slot, &entry);
                 self.port().see_moves(slot, entry.moves);
                 any = true;
@@ -268,19 +268,17 @@ impl<'a> Turn<'a> {
         if !port.leaves_traces() || port.slots() > 1 {
             return self.exchange(exchange);
         }
-        let took_over = self.took_over;
-        let (result, out_of_step) = {
+        let (result, resynced) = {
             let mut engine = port.engine();
             let result = exchange(&mut engine, port.transport(), self.slot);
-            let left_over = took_over && engine.take_met_foreign_command();
-            (result, engine.take_resynced() || left_over)
+            (result, engine.take_resynced())
         };
         self.now = Moment::now();
         let now = self.now.millis();
         if result.is_ok() {
             port.note_use(now);
         }
-        if out_of_step {
+        if resynced {
             self.distrust(RESYNCED);
         }
         if now.saturating_sub(self.header.last_use_ms) >= USE_GRAIN_MS {
@@ -298,13 +296,6 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// Notes that the card is as it is known, if it has answered to this process just now.
-    pub(crate) fn vouch(&mut self) {
-        if self.card.state == CardState::Powered && self.port().is_in_use(self.now.millis()) {
-            self.card.last_poll_ms = self.now.millis().max(1);
-        }
-    }
-
     fn mark(&mut self, busy: u8) {
         self.header.busy = busy;
         self.header.last_use_ms = Moment::now().millis();
@@ -319,11 +310,11 @@ impl<'a> Turn<'a> {
 
     /// After trouble of this kind nothing is known of the card: it is reset before its next use, and everybody is told.
     pub(super) fn distrust(&mut self, trouble: &str) {
-        log::warn!(
-            "{}: {trouble}; the card will be reset",
-            self.port().interface().node.display()
-        );
         if self.card.state == CardState::Powered {
+            log::warn!(
+                "{}: {trouble}; the card will be reset",
+                self.port().interface().node.display()
+            );
             self.card.note_reset();
             self.card.state = CardState::Inserted;
             self.card.last_poll_ms = 0;
@@ -389,18 +380,18 @@ impl Drop for Turn<'_> {
         } else {
             // The reader says it once only, and this turn did not ask.
             if self.hints.concern(self.slot) {
-                self.bell |= doubt(&mut self.card, self.hints, self.slot);
+                let tells = self.port().tells_swaps();
+                self.bell |= doubt(&mut self.card, self.hints, self.slot, tells);
             }
             if self.header != self.header_written {
                 store.write_header(&self.header);
             }
             if self.card_written != Some(self.card) {
+                if let (true, (_, Some(card))) = (self.remembered, store.read(self.slot)) {
+                    self.card.line = card.line;
+                }
                 store.write_slot(self.slot, &self.card);
                 self.port().see_moves(self.slot, self.card.moves);
-            }
-            // With nobody waiting, nobody but us will hear what happens to the card from here on.
-            if self.freed && self.port().is_deaf() && matches!(self.link.locks().probe(Byte::Queue), Ok(None)) {
-                self.port().hear_again();
             }
             if self.card.owner != 0 && self.card.owner == self.link.token() {
                 let (writes, slot, header, card) = (store.writes(), self.slot, self.header, self.card);
@@ -429,13 +420,13 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// Notes what the reader said of a slot that is not asked now; whether that is a change. A card that was taken out has
-/// left even if there is one again when the slot is asked.
-fn doubt(card: &mut Slot, hints: Hints, slot: u8) -> bool {
+/// Notes what the reader said of a slot that is not asked now; whether somebody has to look at it. A card that was taken
+/// out has left even if there is one again when the slot is asked.
+fn doubt(card: &mut Slot, hints: Hints, slot: u8, tells: bool) -> bool {
     card.last_poll_ms = 0;
-    let left = hints.say_left(slot, card.state) && card.state.is_present();
+    let left = hints.say_left(slot, card.state, tells) && card.state.is_present();
     if left {
         card.note_removal();
     }
-    left
+    left || card.state == CardState::Powered
 }

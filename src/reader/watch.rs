@@ -118,7 +118,7 @@ impl Watch {
 
     /// What of the interrupt endpoint to wait for, if it is this call that does.
     pub(crate) fn interrupt(&self) -> Option<libc::pollfd> {
-        let hears = self.is_watcher() && !self.busy && self.port.has_interrupt() && self.port.is_claimed() && !self.port.is_deaf();
+        let hears = self.is_watcher() && !self.busy && self.port.has_interrupt() && self.port.is_claimed();
         hears.then(|| {
             let source = self.port.transport().interrupt_wait();
             entry(source.fd, source.events)
@@ -133,7 +133,7 @@ impl Watch {
         if !self.is_watcher() {
             return None;
         }
-        if !self.port.is_claimed() || self.port.is_deaf() {
+        if !self.port.is_claimed() {
             return Some(Duration::from_millis(HANDOVER_IDLE_MS));
         }
         (self.failing || !self.port.reports_changes()).then_some(POLL_INTERVAL)

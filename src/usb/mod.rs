@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::trace;
+
 /// What kind of failure a transfer or request met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
@@ -155,11 +157,12 @@ impl Interface {
     /// [`ErrorKind::NoAccess`] without read and write permission on the node, [`ErrorKind::Disconnected`] if it is
     /// gone or now belongs to another device.
     pub fn open(&self) -> Result<Arc<dyn Transport>> {
-        match &self.backend {
+        let transport = match &self.backend {
             Backend::Usbfs => usbfs::open(self),
             Backend::Sim => sim::open(self),
             Backend::Server(socket) => sim_remote::open(self, socket),
-        }
+        }?;
+        Ok(trace::watched(self, transport))
     }
 }
 

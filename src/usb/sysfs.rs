@@ -294,7 +294,9 @@ pub fn watch_paths() -> Vec<PathBuf> {
 /// Takes the state of the node directories: of `dev` and of each bus in it. Take it before enumerating.
 #[must_use]
 pub fn snapshot_key(dev: &Path) -> SnapshotKey {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     let directories: Vec<_> = std::iter::once(dev.to_owned())
         .chain(entries(dev))
         .map(|path| {
