@@ -367,6 +367,7 @@ fn watch_on_a_terminal_draws_over_itself_and_gives_the_terminal_back() {
             match (escape, c) {
                 (true, c) => escape = !c.is_ascii_alphabetic(),
                 (false, '\x1b') => escape = true,
+                (false, '\r') => {}
                 (false, c) => plain.push(c),
             }
         }
