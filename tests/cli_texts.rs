@@ -168,3 +168,26 @@ fn the_software_readers_words_are_all_told() {
         assert!(winscard::sim::Injection::parse(&fault).is_some(), "{fault}");
     }
 }
+
+/// Bash offers commands, options and readers, the latter so that they are one word.
+#[test]
+fn bash_completes() {
+    let script = r#"
+        source contrib/completions/winscard.bash
+        offer() { COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _winscard; echo "${COMPREPLY[*]}"; }
+        offer winscard se
+        offer winscard trace --pl
+        offer winscard send -r w
+        offer winscard run --by p
+    "#;
+    let folder = std::path::Path::new(WINSCARD).parent().unwrap();
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    let mut bash = Command::new("bash");
+    bash.args(["--norc", "-c", script]).current_dir(support::root());
+    bash.env("PATH", path).env("WINSCARD_SIM", "builtin");
+    let offered = support::run(&mut bash, "bash");
+    assert_eq!(
+        offered,
+        "send\n--plot\nwinscard\\ Software\\ Reader\\ 00\\ 00\npreload path\n"
+    );
+}

@@ -343,6 +343,7 @@ fn a_program_that_makes_no_call_is_told_of() {
 /// A signal for the tracer alone reaches the program, and the temporary folder is put away.
 #[test]
 fn a_signal_is_passed_on() {
+    let _of_an_earlier_run = fs::remove_dir_all(support::scratch("cli_trace_signal"));
     let folder = support::scratch("cli_trace_signal");
     let mut command = winscard(
         Path::new("builtin"),

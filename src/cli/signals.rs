@@ -11,6 +11,7 @@ use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
+use std::time::Duration;
 
 /// Signals that end a program.
 pub(super) const ENDING: [c_int; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
@@ -59,8 +60,14 @@ pub(super) fn spawn(command: &mut Command) -> io::Result<Child> {
     let before = take(
         &[libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGHUP],
         move |signal| {
-            let pid = libc::pid_t::try_from(child.load(Ordering::Acquire)).unwrap_or(0);
-            if pid > 0 && matches!(signal, libc::SIGTERM | libc::SIGHUP) {
+            if !matches!(signal, libc::SIGTERM | libc::SIGHUP) {
+                return;
+            }
+            // It may be on its way only.
+            while child.load(Ordering::Acquire) == 0 {
+                thread::sleep(Duration::from_millis(5));
+            }
+            if let Ok(pid) = libc::pid_t::try_from(child.load(Ordering::Acquire)) {
                 // SAFETY: no pointer is passed.
                 unsafe { libc::kill(pid, signal) };
             }
