@@ -47,7 +47,8 @@ pub(super) struct Known {
 #[derive(Debug)]
 pub(crate) struct Turn<'a> {
     pub(super) link: &'a Link,
-    gate: MutexGuard<'a, Option<Known>>,
+    /// Let go of before others are woken: one that is woken and finds it taken would sleep on.
+    gate: Option<MutexGuard<'a, Option<Known>>>,
     pub(super) slot: u8,
     pub(super) header: Header,
     header_written: Header,
@@ -111,7 +112,7 @@ impl<'a> Turn<'a> {
         };
         let mut turn = Self {
             link,
-            gate,
+            gate: Some(gate),
             slot,
             // A header that was lost is restored by whoever still has the claim: the others could not tell whose it is.
             header: header.unwrap_or_else(|| Header {
@@ -364,16 +365,20 @@ impl Drop for Turn<'_> {
             }
             if self.card.owner != 0 && self.card.owner == self.link.token() {
                 let (writes, slot, header, card) = (store.writes(), self.slot, self.header, self.card);
-                *self.gate = Some(Known {
+                let known = Some(Known {
                     writes,
                     token: self.card.owner,
                     slot,
                     header,
                     card,
                 });
+                if let Some(gate) = &mut self.gate {
+                    **gate = known;
+                }
             }
         }
         self.port().locks().unlock_exchange();
+        self.gate = None;
         if self.bell && !matches!(self.link.locks().probe(Byte::Waiting), Ok(None)) {
             store.ring();
         }
