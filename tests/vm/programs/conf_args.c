@@ -118,7 +118,10 @@ static void status_buffers(SCARDHANDLE card)
 {
 	section("status");
 	DWORD exact = strlen(reader) + 1;
-	for (DWORD room = 0; room <= exact + 1; room += room + 3 < exact && room > 2 ? exact - 4 - room : 1) {
+	const DWORD rooms[] = { 0, 1, 2, exact / 2, exact - 2, exact - 1, exact, exact + 1 };
+
+	for (size_t i = 0; i < sizeof rooms / sizeof *rooms; i++) {
+		DWORD room = rooms[i];
 		char name[MAX_READERNAME + 8];
 		BYTE atr[40];
 		DWORD name_length = room, atr_length = sizeof atr, state = 0xAA, protocol = 0xAA;
@@ -181,12 +184,6 @@ static void transmit(SCARDHANDLE card)
 	say("no answer", SCardTransmit(card, SCARD_PCI_T0, command, 5, NULL, NULL, &length), " ");
 	say("no length", SCardTransmit(card, SCARD_PCI_T0, command, 5, NULL, answer, NULL), " ");
 	say("no PCI", SCardTransmit(card, NULL, command, 5, NULL, answer, &length), " ");
-	BYTE *allocated = NULL;
-	length = SCARD_AUTOALLOCATE;
-	code = SCardTransmit(card, SCARD_PCI_T0, command, 5, NULL, (LPBYTE)&allocated, &length);
-	say("allocated", code, " %lu %s", (unsigned long)length, code == 0 && allocated ? hex(allocated, length) : "-");
-	if (code == 0)
-		SCardFreeMemory(context, allocated);
 	for (DWORD protocol = 0; protocol <= 9; protocol++) {
 		SCARD_IO_REQUEST in = { protocol, sizeof in }, out = { 0xAA, 0xBB };
 
@@ -233,8 +230,6 @@ static void control_and_attributes(SCARDHANDLE card)
 	say("no buffer", SCardControl(card, CM_IOCTL_GET_FEATURE_REQUEST, NULL, 0, NULL, 0, &length), " %lu", (unsigned long)length);
 	length = 0xAA;
 	say("much sent", SCardControl(card, CM_IOCTL_GET_FEATURE_REQUEST, buffer, 65549, buffer, 300, &length), " %lu", (unsigned long)length);
-	length = 0xAA;
-	say("length without bytes", SCardControl(card, CM_IOCTL_GET_FEATURE_REQUEST, NULL, 5, buffer, 300, &length), " ");
 	say("unknown handle", SCardControl(UNKNOWN_CARD, CM_IOCTL_GET_FEATURE_REQUEST, NULL, 0, buffer, 300, &length), " ");
 	section("attributes");
 	for (size_t i = 0; i < sizeof rooms / sizeof *rooms; i++) {

@@ -47,12 +47,15 @@ static void connecting(void)
 
 static void reconnecting(void)
 {
-	static const DWORD protocols[] = { 0, 1, 2, 3, 4, 0x10 };
+	static const DWORD protocols[] = { 3, 1, 2, 0, 4, 0x10 };
 
 	section("reconnect");
 	for (DWORD share = 0; share <= 4; share++)
 		for (size_t i = 0; i < sizeof protocols / sizeof *protocols; i++)
 			for (DWORD init = 0; init <= 4; init++) {
+				/* What is refused before the card is touched needs to be seen once. */
+				if ((init > 2 || share != SCARD_SHARE_SHARED) && i > 0)
+					continue;
 				SCARDHANDLE card = 0;
 				DWORD protocol = 0xAA;
 

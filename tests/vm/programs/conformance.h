@@ -14,7 +14,7 @@ static SCARDCONTEXT context, other;
 static char reader[MAX_READERNAME];
 
 /* A line: what was done, its code, and what else is to be seen. */
-static inline void __attribute__((format(printf, 3, 4))) say(const char *what, LONG code, const char *more, ...)
+static inline void __attribute__((format(printf, 3, 4))) print(const char *what, LONG code, const char *more, ...)
 {
 	va_list list;
 
@@ -24,6 +24,13 @@ static inline void __attribute__((format(printf, 3, 4))) say(const char *what, L
 	va_end(list);
 	puts("");
 }
+
+/* The call comes before what is shown of its results. */
+#define say(what, call, ...)                     \
+	do {                                     \
+		LONG result = (call);            \
+		print(what, result, __VA_ARGS__); \
+	} while (0)
 
 static inline const char *hex(const BYTE *bytes, DWORD length)
 {
