@@ -2,7 +2,6 @@
 //! token: an OpenPGP card and a PIV card in one USB token, attached with `usbip attach -r 127.0.0.1 -b 1-1`. What it stores is gone when it ends.
 
 mod dispatch;
-mod piv;
 
 use littlefs2::const_ram_storage;
 use littlefs2::fs::{Allocation, Filesystem};
@@ -20,7 +19,7 @@ type Endpoints = Vec<ServiceEndpoint<'static, Backend, Contexts>>;
 
 struct Apps {
     openpgp: opcard::Card<AppClient>,
-    piv: piv::Piv<AppClient>,
+    piv: piv_authenticator::Authenticator<AppClient>,
 }
 
 fn client(channel: &'static TrussedChannel, name: &'static Path, endpoints: &mut Endpoints, syscall: Syscall) -> AppClient {
@@ -37,7 +36,7 @@ impl trussed_usbip::Apps<'static, Dispatch> for Apps {
         static PIV: TrussedChannel = TrussedChannel::new();
         Self {
             openpgp: opcard::Card::new(client(&OPENPGP, path!("opcard"), endpoints, syscall.clone()), opcard::Options::default()),
-            piv: piv::Piv::new(client(&PIV, path!("piv"), endpoints, syscall)),
+            piv: piv_authenticator::Authenticator::new(client(&PIV, path!("piv"), endpoints, syscall), piv_authenticator::Options::default()),
         }
     }
 
