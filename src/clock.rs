@@ -64,6 +64,11 @@ pub(crate) fn pretend_sleep(time: Duration) {
     PRETENDED_SLEEP.fetch_add(millis(time), Ordering::AcqRel);
 }
 
+/// Time since boot without suspension, precise.
+pub(crate) fn precise() -> Duration {
+    read(libc::CLOCK_MONOTONIC)
+}
+
 /// Milliseconds since boot, suspension included, precise.
 pub(crate) fn boot_millis() -> u64 {
     millis(read(BOOT)).saturating_add(PRETENDED_SLEEP.load(Ordering::Acquire))
@@ -74,14 +79,14 @@ pub(crate) fn slept_millis() -> u64 {
     boot_millis().saturating_sub(millis(read(libc::CLOCK_MONOTONIC)))
 }
 
-/// Milliseconds between the wall clock and the coarse monotonic one. Jumps when the machine was suspended (and when
+/// Milliseconds between the wall clock and the coarse monotonic one, which says `now`. Jumps when the machine was suspended (and when
 /// somebody sets the clock), and costs no more than memory: a sign that [`slept_millis`] may have changed.
-pub(crate) fn wall_offset_millis() -> u64 {
+pub(crate) fn wall_offset_millis(now: Moment) -> u64 {
     #[cfg(target_os = "linux")]
     const WALL: libc::clockid_t = libc::CLOCK_REALTIME_COARSE;
     #[cfg(not(target_os = "linux"))]
     const WALL: libc::clockid_t = libc::CLOCK_REALTIME;
-    let offset = millis(read(WALL)).saturating_sub(Moment::now().millis());
+    let offset = millis(read(WALL)).saturating_sub(now.millis());
     offset.saturating_add(PRETENDED_SLEEP.load(Ordering::Acquire))
 }
 

@@ -7,6 +7,8 @@ pub mod api;
 mod arbiter;
 pub mod card;
 pub mod ccid;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod clock;
 pub mod context;
 mod env;
@@ -19,4 +21,5 @@ pub mod logging;
 mod random;
 pub mod reader;
 pub mod sim;
+pub mod trace;
 pub mod usb;

@@ -53,7 +53,7 @@ fn start(wish: &str) {
     }
     let target = match environment("WINSCARD_LOG_FILE").map(PathBuf::from) {
         None => Target::Stderr,
-        Some(path) => match open(path) {
+        Some(path) => match Target::append(path) {
             Some(target) => target,
             None => return,
         },
@@ -78,22 +78,6 @@ fn level(wish: &str) -> (LevelFilter, bool) {
         "" | "0" => (LevelFilter::Off, true),
         word => word.parse().map_or((LevelFilter::Info, false), |level| (level, true)),
     }
-}
-
-fn open(path: PathBuf) -> Option<Target> {
-    let file = File::options()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        // O_NONBLOCK: a FIFO without a reader must not stop the host. std adds O_CLOEXEC.
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NOCTTY | libc::O_NONBLOCK)
-        .open(path)
-        .ok()?;
-    let metadata = file.metadata().ok()?;
-    Some(Target::File {
-        id: (metadata.dev(), metadata.ino()),
-        file,
-    })
 }
 
 /// The value of an environment variable, `None` in a program that runs with more rights than its user.
@@ -122,8 +106,9 @@ fn has_extra_rights() -> bool {
     user != effective_user || group != effective_group
 }
 
+/// Where lines go.
 #[derive(Debug)]
-enum Target {
+pub(crate) enum Target {
     Stderr,
     /// The identity tells the file from what the host may have opened under its number after closing all descriptors.
     File {
@@ -145,18 +130,36 @@ impl Log for Sink {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            self.write(line(record).as_bytes());
+            self.target.write(line(record).as_bytes());
         }
     }
 
     fn flush(&self) {}
 }
 
-impl Sink {
-    fn write(&self, line: &[u8]) {
-        let fd: RawFd = match &self.target {
-            Target::Stderr => libc::STDERR_FILENO,
-            Target::File { file, id } => match file.metadata() {
+impl Target {
+    /// A file that lines are appended to; made if it is not there.
+    pub(crate) fn append(path: PathBuf) -> Option<Self> {
+        let file = File::options()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            // O_NONBLOCK: a FIFO without a reader must not stop the host. std adds O_CLOEXEC.
+            .custom_flags(libc::O_NOFOLLOW | libc::O_NOCTTY | libc::O_NONBLOCK)
+            .open(path)
+            .ok()?;
+        let metadata = file.metadata().ok()?;
+        Some(Self::File {
+            id: (metadata.dev(), metadata.ino()),
+            file,
+        })
+    }
+
+    /// Writes a line, in one `write(2)`.
+    pub(crate) fn write(&self, line: &[u8]) {
+        let fd: RawFd = match self {
+            Self::Stderr => libc::STDERR_FILENO,
+            Self::File { file, id } => match file.metadata() {
                 Ok(now) if (now.dev(), now.ino()) == *id => file.as_raw_fd(),
                 _ => return,
             },
@@ -202,14 +205,17 @@ fn monotonic() -> (i64, i64) {
     (i64::from(time.tv_sec), i64::from(time.tv_nsec) / 1000)
 }
 
+/// Number of the thread, as the kernel counts them.
 #[cfg(target_os = "linux")]
-fn thread_id() -> i32 {
+pub(crate) fn thread_id() -> u64 {
     // SAFETY: no precondition.
-    unsafe { libc::gettid() }
+    let number = unsafe { libc::gettid() };
+    number.unsigned_abs().into()
 }
 
+/// A number that tells threads apart.
 #[cfg(not(target_os = "linux"))]
-fn thread_id() -> u64 {
+pub(crate) fn thread_id() -> u64 {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
     std::thread::current().id().hash(&mut hasher);
@@ -317,17 +323,14 @@ mod tests {
         std::fs::create_dir_all(&directory).unwrap();
         let path = directory.join("log");
         std::fs::write(&path, "before\n").unwrap();
-        let sink = Sink {
-            level: LevelFilter::Info,
-            target: open(path.clone()).unwrap(),
-        };
-        sink.write(b"one\n");
-        sink.write(b"two\n");
+        let target = Target::append(path.clone()).unwrap();
+        target.write(b"one\n");
+        target.write(b"two\n");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "before\none\ntwo\n");
 
         let link = directory.join("link");
         std::os::unix::fs::symlink(&path, &link).unwrap();
-        assert!(open(link).is_none());
+        assert!(Target::append(link).is_none());
         std::fs::remove_dir_all(directory).unwrap();
     }
 

@@ -10,6 +10,7 @@ use super::types::{DWORD, LONG, LPCSTR, LPDWORD, LPSCARD_READERSTATE, LPSTR, SCA
 use crate::context::{self, ReaderState, Timeout};
 use crate::error::{Error, Result};
 use crate::ffi::{self, Output, Short, low_word};
+use crate::trace::args::{Arg, Told};
 
 /// Lists the readers that are plugged in, as a multi-string.
 ///
@@ -40,7 +41,11 @@ pub unsafe extern "system" fn SCardListReaders(
     mszReaders: LPSTR,
     pcchReaders: LPDWORD,
 ) -> LONG {
-    ffi::entry("SCardListReaders", || {
+    let told = || {
+        // SAFETY: this function's contract; pointers are used during the call only.
+        unsafe { Told::new([Arg::Handle("context", hContext), Arg::NamesOut(mszReaders, pcchReaders)]) }
+    };
+    ffi::traced("SCardListReaders", told, || {
         if pcchReaders.is_null() {
             return Err(Error::InvalidParameter);
         }
@@ -85,7 +90,11 @@ pub unsafe extern "system" fn SCardListReaderGroups(
     mszGroups: LPSTR,
     pcchGroups: LPDWORD,
 ) -> LONG {
-    ffi::entry("SCardListReaderGroups", || {
+    let told = || {
+        // SAFETY: this function's contract; pointers are used during the call only.
+        unsafe { Told::new([Arg::Handle("context", hContext), Arg::NamesOut(mszGroups, pcchGroups)]) }
+    };
+    ffi::traced("SCardListReaderGroups", told, || {
         if pcchGroups.is_null() {
             return Err(Error::InvalidParameter);
         }
@@ -129,7 +138,17 @@ pub unsafe extern "system" fn SCardGetStatusChange(
     rgReaderStates: LPSCARD_READERSTATE,
     cReaders: DWORD,
 ) -> LONG {
-    ffi::entry("SCardGetStatusChange", || {
+    let told = || {
+        // SAFETY: this function's contract; pointers are used during the call only.
+        unsafe {
+            Told::new([
+                Arg::Handle("context", hContext),
+                Arg::Timeout(dwTimeout),
+                Arg::States(rgReaderStates, cReaders),
+            ])
+        }
+    };
+    ffi::traced("SCardGetStatusChange", told, || {
         if rgReaderStates.is_null() && cReaders > 0 {
             return Err(Error::InvalidParameter);
         }

@@ -185,12 +185,12 @@ fn is_gone(nodes: &Path, key: &Key) -> bool {
 /// An advisory lock on the directory itself; without it two processes could give one index to two readers. Somebody who
 /// holds it for ever costs the others a short delay and nothing else.
 struct DirectoryLock {
-    _file: File,
+    _file: Tracked,
 }
 
 impl DirectoryLock {
     fn take(directory: &Path) -> Option<Self> {
-        let file = File::open(directory).ok()?;
+        let file = Tracked::open(|| File::open(directory)).ok()?;
         let deadline = Instant::now() + DIRECTORY_PATIENCE;
         loop {
             // SAFETY: the descriptor is open; no pointer is passed.
@@ -289,7 +289,7 @@ impl Store {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
         Ok(Self {
-            file: Tracked::new(file),
+            file,
             writes: AtomicU64::new(0),
             path,
             slots,
@@ -298,16 +298,18 @@ impl Store {
 
     /// A record that no other process sees.
     fn in_memory(slots: u8) -> io::Result<Self> {
-        // SAFETY: the name is a NUL-terminated literal.
-        let fd = unsafe { libc::memfd_create(c"winscard-record".as_ptr(), libc::MFD_CLOEXEC) };
-        if fd < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: a descriptor the kernel has just made for us.
-        let file = File::from(unsafe { OwnedFd::from_raw_fd(fd) });
+        let file = Tracked::open(|| {
+            // SAFETY: the name is a NUL-terminated literal.
+            let fd = unsafe { libc::memfd_create(c"winscard-record".as_ptr(), libc::MFD_CLOEXEC) };
+            if fd < 0 {
+                return Err(io::Error::last_os_error());
+            }
+            // SAFETY: a descriptor the kernel has just made for us.
+            Ok(File::from(unsafe { OwnedFd::from_raw_fd(fd) }))
+        })?;
         let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
         Ok(Self {
-            file: Tracked::new(file),
+            file,
             writes: AtomicU64::new(0),
             path,
             slots,
@@ -367,12 +369,14 @@ impl Store {
 }
 
 /// Opens a record, or whatever somebody has put in its place, without waiting and without following a link.
-fn open_record(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY)
-        .open(path)
+fn open_record(path: &Path) -> io::Result<Tracked> {
+    Tracked::open(|| {
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY)
+            .open(path)
+    })
 }
 
 /// An error that names the record. Only a want of descriptors or memory is passed on as it is: that concerns the caller.

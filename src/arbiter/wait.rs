@@ -21,14 +21,16 @@ use crate::fork::Tracked;
 pub(crate) struct Heard {
     /// Somebody closed a node; his locks are freed just after this is heard, not before.
     pub(crate) closed: bool,
-    /// The bell, a change of the bus, or anything else.
+    /// Something came, went or changed its permissions in a directory of the bus, or more happened than was kept.
+    pub(crate) bus: bool,
+    /// The bell, or anything else.
     pub(crate) other: bool,
 }
 
 impl Heard {
     /// Whether anything was heard.
     pub(crate) fn any(self) -> bool {
-        self.closed || self.other
+        self.closed || self.bus || self.other
     }
 }
 
@@ -44,11 +46,12 @@ impl Ear {
     /// # Errors
     /// `EMFILE` (the user's limit of instances or the process's of descriptors), `ENOSYS`/`EPERM` in a sandbox.
     pub(crate) fn new() -> io::Result<Self> {
-        // SAFETY: no pointer is passed.
-        let fd = unsafe { libc::inotify_init1(libc::IN_CLOEXEC | libc::IN_NONBLOCK) };
-        Ok(Self {
-            file: Tracked::new(File::from(owned(fd)?)),
-        })
+        let file = Tracked::open(|| {
+            // SAFETY: no pointer is passed.
+            let fd = unsafe { libc::inotify_init1(libc::IN_CLOEXEC | libc::IN_NONBLOCK) };
+            Ok(File::from(owned(fd)?))
+        })?;
+        Ok(Self { file })
     }
 
     /// Hears the bell of a record file.
@@ -91,8 +94,10 @@ impl Ear {
 
     /// Takes what was heard; never blocks.
     pub(crate) fn listen(&self) -> Heard {
+        /// The longest event: its head and a name with its NUL. Less room left over means that there may be more to read.
+        const LONGEST: usize = 16 + 256;
         let mut heard = Heard::default();
-        let mut buffer = [0; 4096];
+        let mut buffer = [0; 1024];
         // An overflowing queue says so with an event of its own; 64 rounds bound what a noisy bus can cost.
         for _ in 0..64 {
             let Ok(len) = (&*self.file).read(&mut buffer) else {
@@ -100,14 +105,17 @@ impl Ear {
             };
             let mut rest = buffer.get(..len).unwrap_or_default();
             while let Some((mask, name_len)) = event(rest) {
-                if mask & libc::IN_CLOSE_WRITE == 0 {
+                // Only what happens in a directory has a name.
+                if name_len > 0 || mask & (libc::IN_Q_OVERFLOW | libc::IN_IGNORED) != 0 {
+                    heard.bus = true;
+                } else if mask & libc::IN_CLOSE_WRITE == 0 {
                     heard.other = true;
                 } else {
                     heard.closed = true;
                 }
                 rest = rest.get(16 + name_len..).unwrap_or_default();
             }
-            if len == 0 {
+            if len + LONGEST <= buffer.len() {
                 break;
             }
         }
@@ -138,11 +146,12 @@ impl Signal {
     /// # Errors
     /// `EMFILE`, `ENFILE`, `ENOMEM`.
     pub(crate) fn new() -> io::Result<Self> {
-        // SAFETY: no pointer is passed.
-        let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
-        Ok(Self {
-            file: Tracked::new(File::from(owned(fd)?)),
-        })
+        let file = Tracked::open(|| {
+            // SAFETY: no pointer is passed.
+            let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+            Ok(File::from(owned(fd)?))
+        })?;
+        Ok(Self { file })
     }
 
     /// Sets it. Cannot fail but by overflow, which means it is set.
@@ -221,7 +230,7 @@ mod tests {
             ear.listen(),
             Heard {
                 closed: true,
-                other: false
+                ..Heard::default()
             }
         );
         std::fs::remove_file(path).unwrap();

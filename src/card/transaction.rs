@@ -25,6 +25,9 @@ impl Card {
                 return Ok(Attempt::Busy);
             }
             self.check_events(turn)?;
+            if turn.card.owner == 0 && turn.gives_way()? {
+                return Ok(Attempt::Busy);
+            }
             let mut standing = self.standing.lock();
             if turn.card.owner != self.token {
                 turn.card.owner = self.token;
@@ -76,7 +79,7 @@ impl Card {
         standing.begun -= 1;
         if standing.begun == 0 && !standing.exclusive {
             turn.card.owner = 0;
-            turn.ring();
+            turn.ring_for_queue();
         }
         Ok(())
     }

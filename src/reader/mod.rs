@@ -7,6 +7,8 @@
 pub(crate) mod attrib;
 mod claim;
 pub(crate) mod control;
+mod hints;
+mod line;
 pub(crate) mod link;
 mod lookout;
 pub mod name;

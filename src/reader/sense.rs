@@ -74,7 +74,8 @@ impl Turn<'_> {
     /// Asks the reader for the slot's status and draws the conclusions.
     fn ask(&mut self) -> Result<()> {
         let port = self.port();
-        let left = std::mem::take(&mut self.hints).say_left(self.slot, self.card.state);
+        let (state, tells) = (self.card.state, port.tells_swaps());
+        let left = std::mem::take(&mut self.hints).say_left(self.slot, state, tells);
         if !port.knows_status() {
             self.card.last_poll_ms = Moment::now().millis().max(1);
             if !self.card.state.is_present() {
@@ -82,21 +83,8 @@ impl Turn<'_> {
             }
             return Ok(());
         }
-        let (status, resynced) = {
-            let mut engine = port.engine();
-            let mut status = engine.slot_status(port.transport(), self.slot);
-            // In our turn nobody else has a command under way; it is that of somebody who died, or half of his abort
-            // (CCID 1.1 §5.3.1: until the other half comes, everything is answered "aborted"), or the rest of an answer.
-            let is_left_over = matches!(
-                status,
-                Err(ccid::Error::Slot(SlotError::SlotBusy | SlotError::Aborted) | ccid::Error::Protocol(_))
-            );
-            if is_left_over {
-                status = engine.resynchronise(port.transport(), self.slot);
-            }
-            (status, engine.take_resynced())
-        };
-        if resynced {
+        let (status, out_of_step) = self.ask_status();
+        if out_of_step {
             self.distrust(RESYNCED);
         }
         match status {
@@ -108,12 +96,32 @@ impl Turn<'_> {
             Err(error) => {
                 if self.card.state != CardState::Failed {
                     log::error!("{} slot {}: {error}", port.interface().node.display(), self.slot);
+                    self.card.failed_with_card = self.card.state.is_present();
                     self.card.state = CardState::Failed;
                     self.bell = true;
                 }
                 Err(Error::ReaderUnavailable)
             }
         }
+    }
+
+    /// Asks the reader; and whether it had to be brought into step, or gave away somebody who died.
+    fn ask_status(&self) -> (ccid::Result<IccStatus>, bool) {
+        let port = self.port();
+        let mut engine = port.engine();
+        let mut status = engine.slot_status(port.transport(), self.slot);
+        // In our turn nobody else has a command under way; it is that of somebody who died, or half of his abort
+        // (CCID 1.1 §5.3.1: until the other half comes, everything is answered "aborted"), or the rest of an answer.
+        let is_left_over = matches!(
+            status,
+            Err(ccid::Error::Slot(SlotError::SlotBusy | SlotError::Aborted) | ccid::Error::Protocol(_))
+        );
+        if is_left_over {
+            status = engine.resynchronise(port.transport(), self.slot);
+        }
+        // A living holder leaves nothing behind in the reader.
+        let left_over = self.took_over && engine.take_met_foreign_command();
+        (status, engine.take_resynced() || left_over)
     }
 
     /// What a slot status means, given what was known. "Inactive" where the card was powered is another card, and so is
@@ -131,10 +139,14 @@ impl Turn<'_> {
             }
             CardState::Failed => {
                 // Nothing is known of what happened meanwhile; handles must not go on as if nothing had.
-                self.card.note_removal();
+                if self.card.failed_with_card {
+                    self.card.note_removal();
+                }
+                self.card.state = CardState::Absent;
                 if present {
                     self.card.note_insertion();
                 }
+                self.card.failed_with_card = false;
                 self.bell = true;
             }
             CardState::Absent if present => {

@@ -5,14 +5,15 @@
 
 use parking_lot::MutexGuard;
 
-use super::link::{Gone, Known, Link};
-use super::port::{Hints, Port};
+use super::hints::Hints;
+use super::link::{Gone, Link};
+use super::port::Port;
 use crate::arbiter::locks::{Byte, Mode};
 use crate::arbiter::record::{CardState, Header, Slot};
 use crate::ccid::Engine;
 use crate::clock::{Moment, boot_millis};
 use crate::error::{Error, Result};
-use crate::usb;
+use crate::{trace, usb};
 
 /// How exact the time of the last exchange is within a transaction.
 const USE_GRAIN_MS: u64 = 100;
@@ -31,14 +32,30 @@ pub(crate) enum Owner {
     Other,
 }
 
+/// What the record said at the end of the last turn, kept by the owner of a transaction.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    /// Writes of this process by then.
+    writes: u64,
+    token: u32,
+    slot: u8,
+    header: Header,
+    card: Slot,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Turn<'a> {
     pub(super) link: &'a Link,
-    gate: MutexGuard<'a, Option<Known>>,
+    /// `None` only at the very end.
+    gate: Option<MutexGuard<'a, Option<Known>>>,
     pub(super) slot: u8,
+    /// When the turn began, or later.
+    pub(super) now: Moment,
     pub(super) header: Header,
     header_written: Header,
+    /// The header did not decode.
+    pub(super) header_lost: bool,
     /// The slot's entry in the record.
     pub(crate) card: Slot,
     pub(super) card_written: Option<Slot>,
@@ -46,31 +63,35 @@ pub(crate) struct Turn<'a> {
     /// Whether the card answered "active" when last asked in this turn.
     pub(super) active: bool,
     pub(super) bell: bool,
+    /// A transaction has ended, which only those who wait for that have to hear.
+    freed: bool,
     /// The claim came from a process that may know of a swap and has not told.
     pub(super) unheard: bool,
+    /// `card` is what the owner of a transaction remembered: others may have come to stand in line since.
+    remembered: bool,
+    /// The claim was taken from a living process in this turn.
+    pub(super) took_over: bool,
     /// The thread was unwinding already when the turn began (a caller that cleans up).
     unwinding: bool,
 }
 
 impl<'a> Turn<'a> {
-    pub(super) fn take(
-        link: &'a Link,
-        gate: MutexGuard<'a, Option<Known>>,
-        slot: u8,
-    ) -> std::result::Result<Self, Gone> {
-        if let Err(error) = link.locks().lock_exchange() {
+    pub(super) fn take(link: &'a Link, slot: u8) -> std::result::Result<Self, Gone> {
+        let gate = link.port().gate().lock();
+        let waiting = trace::wait("another user's exchange");
+        if let Err(error) = link.port().locks().lock_exchange() {
             log::error!("locking {}: {error}", link.port().interface().node.display());
             return Err(Gone);
         }
+        drop(waiting);
         Self::start(link, gate, slot)
     }
 
-    pub(super) fn try_take(
-        link: &'a Link,
-        gate: MutexGuard<'a, Option<Known>>,
-        slot: u8,
-    ) -> std::result::Result<Option<Self>, Gone> {
-        match link.locks().try_lock_exchange() {
+    pub(super) fn try_take(link: &'a Link, slot: u8) -> std::result::Result<Option<Self>, Gone> {
+        let Some(gate) = link.port().gate().try_lock() else {
+            return Ok(None);
+        };
+        match link.port().locks().try_lock_exchange() {
             Ok(true) => Self::start(link, gate, slot).map(Some),
             Ok(false) => Ok(None),
             Err(_) => Err(Gone),
@@ -79,38 +100,50 @@ impl<'a> Turn<'a> {
 
     fn start(link: &'a Link, mut gate: MutexGuard<'a, Option<Known>>, slot: u8) -> std::result::Result<Self, Gone> {
         let port = link.port();
-        let reaped = port.reap();
-        // In a transaction, with the interrupt transfer still in flight (so the claim was never lost) and nothing
-        // written by this process, nobody can have changed anything that matters here.
+        let now = Moment::now();
+        let in_use = port.is_in_use(now.millis());
         let known = gate.take().filter(|known| {
-            reaped == Ok(Hints::default())
-                && port.has_interrupt()
-                && port.is_claimed()
-                && (known.slot, known.writes) == (slot, port.store().writes())
+            port.is_claimed() && (known.token, known.slot, known.writes) == (link.token(), slot, port.store().writes())
         });
+        // In a transaction nobody can have changed anything that matters here, if nothing was written by this process and
+        // the claim was never lost: which nobody takes from who has just used it, and which the interrupt transfer's being
+        // in flight shows.
+        let reaped = if known.is_some() && in_use {
+            Ok(Hints::default())
+        } else {
+            port.reap()
+        };
+        let known =
+            known.filter(|_| in_use || (reaped == Ok(Hints::default()) && port.has_interrupt() && port.is_claimed()));
+        let remembered = known.is_some();
         let (header, card) = match known {
             Some(known) => (Some(known.header), Some(known.card)),
             None => port.store().read(slot),
         };
         let mut turn = Self {
             link,
-            gate,
+            gate: Some(gate),
             slot,
+            now,
             // A header that was lost is restored by whoever still has the claim: the others could not tell whose it is.
             header: header.unwrap_or_else(|| Header {
                 claim_peer: if port.is_claimed() { port.peer() } else { 0 },
                 ..Header::default()
             }),
             header_written: header.unwrap_or_default(),
+            header_lost: header.is_none(),
             card: card.unwrap_or_else(|| Slot {
-                slept_ms: port.slept_ms(),
+                slept_ms: port.slept_ms(now),
                 ..Slot::fresh(boot_millis())
             }),
             card_written: card,
             hints: Hints::default(),
             active: false,
             bell: false,
+            freed: false,
             unheard: false,
+            took_over: false,
+            remembered,
             unwinding: std::thread::panicking(),
         };
         let still_ours = turn.header.claim_peer == port.peer();
@@ -162,7 +195,7 @@ impl<'a> Turn<'a> {
         let mut any = false;
         for slot in (0..self.port().slots()).filter(|slot| *slot != self.slot && hints.concern(*slot)) {
             if let (_, Some(mut entry)) = self.port().store().read(slot) {
-                doubt(&mut entry, hints, slot);
+                doubt(&mut entry, hints, slot, self.port().tells_swaps());
                 self.port().store().write_slot(slot, &entry);
                 self.port().see_moves(slot, entry.moves);
                 any = true;
@@ -184,6 +217,11 @@ impl<'a> Turn<'a> {
     /// Those who wait are woken when the turn ends.
     pub(crate) fn ring(&mut self) {
         self.bell = true;
+    }
+
+    /// Those who wait for the end of a transaction are woken when the turn ends.
+    pub(crate) fn ring_for_queue(&mut self) {
+        self.freed = true;
     }
 
     /// How many handles are connected to the card beside the one whose link this is; `None` if one has it exclusively.
@@ -221,12 +259,13 @@ impl<'a> Turn<'a> {
 
     /// As [`Self::exchange`] but without the mark: for one message and its answer. Whoever dies in the midst of these
     /// leaves the answer in the reader, and the next one finds it there; and in a transaction his death is noticed anyway.
+    /// Among several slots it would not be known which card it concerns, or not be seen until that slot is asked.
     pub(crate) fn exchange_unmarked<T>(
         &mut self,
         exchange: impl FnOnce(&mut Engine, &dyn usb::Transport, u8) -> crate::ccid::Result<T>,
     ) -> crate::ccid::Result<T> {
         let port = self.port();
-        if !port.leaves_traces() {
+        if !port.leaves_traces() || port.slots() > 1 {
             return self.exchange(exchange);
         }
         let (result, resynced) = {
@@ -234,14 +273,27 @@ impl<'a> Turn<'a> {
             let result = exchange(&mut engine, port.transport(), self.slot);
             (result, engine.take_resynced())
         };
+        self.now = Moment::now();
+        let now = self.now.millis();
+        if result.is_ok() {
+            port.note_use(now);
+        }
         if resynced {
             self.distrust(RESYNCED);
         }
-        let now = Moment::now().millis();
         if now.saturating_sub(self.header.last_use_ms) >= USE_GRAIN_MS {
             self.header.last_use_ms = now;
         }
         result
+    }
+
+    /// The kernel says that the claim was lost, of which the record as read at this turn's beginning knew nothing: who has
+    /// it now.
+    pub(super) fn lose_claim(&mut self) {
+        self.port().set_claimed(false);
+        if let (Some(header), _) = self.port().store().read(self.slot) {
+            self.header = header;
+        }
     }
 
     fn mark(&mut self, busy: u8) {
@@ -258,11 +310,11 @@ impl<'a> Turn<'a> {
 
     /// After trouble of this kind nothing is known of the card: it is reset before its next use, and everybody is told.
     pub(super) fn distrust(&mut self, trouble: &str) {
-        log::warn!(
-            "{}: {trouble}; the card will be reset",
-            self.port().interface().node.display()
-        );
         if self.card.state == CardState::Powered {
+            log::warn!(
+                "{}: {trouble}; the card will be reset",
+                self.port().interface().node.display()
+            );
             self.card.note_reset();
             self.card.state = CardState::Inserted;
             self.card.last_poll_ms = 0;
@@ -309,7 +361,7 @@ impl<'a> Turn<'a> {
 
     /// Notes that the card was used now. Written at most once a second, so that it costs nothing per command.
     pub(crate) fn touch(&mut self) {
-        if self.port().is_touch_due() {
+        if self.port().is_touch_due(self.now.millis()) {
             self.card.last_use_ms = boot_millis();
         }
     }
@@ -328,39 +380,53 @@ impl Drop for Turn<'_> {
         } else {
             // The reader says it once only, and this turn did not ask.
             if self.hints.concern(self.slot) {
-                self.bell |= doubt(&mut self.card, self.hints, self.slot);
+                let tells = self.port().tells_swaps();
+                self.bell |= doubt(&mut self.card, self.hints, self.slot, tells);
             }
             if self.header != self.header_written {
                 store.write_header(&self.header);
             }
             if self.card_written != Some(self.card) {
+                if let (true, (_, Some(card))) = (self.remembered, store.read(self.slot)) {
+                    self.card.line = card.line;
+                }
                 store.write_slot(self.slot, &self.card);
                 self.port().see_moves(self.slot, self.card.moves);
             }
             if self.card.owner != 0 && self.card.owner == self.link.token() {
                 let (writes, slot, header, card) = (store.writes(), self.slot, self.header, self.card);
-                *self.gate = Some(Known {
-                    writes,
-                    slot,
-                    header,
-                    card,
-                });
+                if let Some(gate) = &mut self.gate {
+                    **gate = Some(Known {
+                        writes,
+                        token: self.card.owner,
+                        slot,
+                        header,
+                        card,
+                    });
+                }
             }
         }
-        self.link.locks().unlock_exchange();
-        if self.bell && !matches!(self.link.locks().probe(Byte::Waiting), Ok(None)) {
+        self.port().locks().unlock_exchange();
+        // Before anybody is woken: who finds it locked takes it that somebody is in an exchange.
+        drop(self.gate.take());
+        let whom = match (self.bell, self.freed) {
+            (true, _) => Byte::Anybody,
+            (false, true) => Byte::Queue,
+            (false, false) => return,
+        };
+        if !matches!(self.link.locks().probe(whom), Ok(None)) {
             store.ring();
         }
     }
 }
 
-/// Notes what the reader said of a slot that is not asked now; whether that is a change. A card that was taken out has
-/// left even if there is one again when the slot is asked.
-fn doubt(card: &mut Slot, hints: Hints, slot: u8) -> bool {
+/// Notes what the reader said of a slot that is not asked now; whether somebody has to look at it. A card that was taken
+/// out has left even if there is one again when the slot is asked.
+fn doubt(card: &mut Slot, hints: Hints, slot: u8, tells: bool) -> bool {
     card.last_poll_ms = 0;
-    let left = hints.say_left(slot, card.state) && card.state.is_present();
+    let left = hints.say_left(slot, card.state, tells) && card.state.is_present();
     if left {
         card.note_removal();
     }
-    left
+    left || card.state == CardState::Powered
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::protocol::{self, VERSION};
 use super::socket::send_all;
+use crate::fork::Tracked;
 use crate::usb::{Backend, Interface};
 
 /// A server that takes longer over anything but a transfer is not alive.
@@ -58,13 +59,15 @@ pub(crate) fn interfaces(socket: &Path) -> io::Result<Vec<Interface>> {
 ///
 /// # Errors
 /// No server there, or it refuses: `ENODEV` for a reader that it has not.
-pub(crate) fn connect(socket: &Path, line: &str) -> io::Result<(File, Vec<u8>)> {
-    let stream = UnixStream::connect(socket)?;
-    // Also what bounds a read within a frame later.
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    let stream = File::from(OwnedFd::from(stream));
-    send_all(&stream, format!("{line}\n").as_bytes())?;
+pub(crate) fn connect(socket: &Path, line: &str) -> io::Result<(Tracked, Vec<u8>)> {
+    let stream = Tracked::open(|| {
+        let stream = UnixStream::connect(socket)?;
+        // Also what bounds a read within a frame later.
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        Ok(File::from(OwnedFd::from(stream)))
+    })?;
+    send_all(&*stream, format!("{line}\n").as_bytes())?;
     match protocol::decode_reply(&read_frame(&stream)?) {
         Ok(body) => Ok((stream, body)),
         Err(_) => Err(io::Error::from_raw_os_error(libc::ENODEV)),

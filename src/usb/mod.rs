@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::trace;
+
 /// What kind of failure a transfer or request met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
@@ -155,11 +157,12 @@ impl Interface {
     /// [`ErrorKind::NoAccess`] without read and write permission on the node, [`ErrorKind::Disconnected`] if it is
     /// gone or now belongs to another device.
     pub fn open(&self) -> Result<Arc<dyn Transport>> {
-        match &self.backend {
+        let transport = match &self.backend {
             Backend::Usbfs => usbfs::open(self),
             Backend::Sim => sim::open(self),
             Backend::Server(socket) => sim_remote::open(self, socket),
-        }
+        }?;
+        Ok(trace::watched(self, transport))
     }
 }
 
@@ -192,7 +195,8 @@ pub trait Transport: Send + Sync + fmt::Debug {
     /// Claims the interface if nobody has it; succeeds if it is ours already.
     fn claim(&self) -> Result<()>;
 
-    /// Takes the interface from another usbfs user, whose transfers then fail. Card and slot state survive.
+    /// Takes the interface from another usbfs user, whose transfers then fail. Card and slot state survive. Only after
+    /// [`Self::claim`] was refused: taking it from oneself would end one's own transfers.
     fn take_over(&self) -> Result<()>;
 
     /// Gives the interface back. Errors do not matter to anybody.
@@ -225,6 +229,12 @@ pub trait Transport: Send + Sync + fmt::Debug {
 
     /// Collects the interrupt transfer if it has ended; never blocks. `buffer` takes the message, cut to its length.
     fn reap_interrupt(&self, buffer: &mut [u8]) -> Result<Interrupt>;
+
+    /// How late a report on the interrupt endpoint may come: for so long after the card has answered, there is no telling
+    /// by the lack of a report that nothing has happened.
+    fn report_delay(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// What to `poll` for the interrupt endpoint; also wakes (POLLHUP, POLLERR) when the device leaves.
     fn interrupt_wait(&self) -> InterruptWait;

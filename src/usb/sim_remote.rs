@@ -64,9 +64,9 @@ pub(super) fn open(interface: &Interface, socket: &Path) -> Result<Arc<dyn Trans
     Ok(Arc::new(Remote {
         request_fd: requests.as_raw_fd(),
         interrupt_fd: interrupts.as_raw_fd(),
-        requests: Mutex::new(Tracked::new(requests)),
+        requests: Mutex::new(requests),
         interrupts: Mutex::new(Interrupts {
-            stream: Tracked::new(interrupts),
+            stream: interrupts,
             input: Vec::new(),
             number: 0,
             in_flight: false,
@@ -76,7 +76,7 @@ pub(super) fn open(interface: &Interface, socket: &Path) -> Result<Arc<dyn Trans
     }))
 }
 
-fn streams(interface: &Interface, socket: &Path) -> io::Result<(File, File)> {
+fn streams(interface: &Interface, socket: &Path) -> io::Result<(Tracked, Tracked)> {
     let line = format!("open {VERSION} {} {}", interface.address, interface.number);
     let (requests, token) = connect(socket, &line)?;
     let token = String::from_utf8_lossy(&token).into_owned();

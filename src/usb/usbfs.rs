@@ -23,6 +23,9 @@ pub(super) use node::Node;
 /// memory for each call, which a long-running machine may not have.
 const MAX_PIECE_LEN: usize = 16 * 1024;
 
+/// Interrupt endpoints of readers are asked every 8 to 255 ms (bInterval, USB 2.0 §9.6.6).
+const REPORT_DELAY: Duration = Duration::from_millis(10);
+
 /// One interface of one device, opened through its usbfs node.
 #[derive(Debug)]
 struct Usbfs {
@@ -32,7 +35,7 @@ struct Usbfs {
     bulk_in: Option<Endpoint>,
     interrupt_in: Option<Endpoint>,
     in_flight: Mutex<Option<InFlight>>,
-    /// Process that opened it: a forked child shares the descriptor and must leave the device alone.
+    /// Process that opened it: a forked child must leave the device alone.
     owner: u32,
 }
 
@@ -102,13 +105,7 @@ impl Transport for Usbfs {
     }
 
     fn take_over(&self) -> Result<()> {
-        match self.node.claim(self.interface) {
-            // Only then: taking over from oneself would end one's own transfers.
-            Err(Error {
-                kind: ErrorKind::Busy, ..
-            }) => self.node.disconnect_claim(self.interface),
-            result => result,
-        }
+        self.node.disconnect_claim(self.interface)
     }
 
     fn release(&self) {
@@ -239,6 +236,10 @@ impl Transport for Usbfs {
         }
     }
 
+    fn report_delay(&self) -> Duration {
+        REPORT_DELAY
+    }
+
     fn interrupt_wait(&self) -> InterruptWait {
         InterruptWait {
             fd: self.node.raw_fd(),
@@ -259,7 +260,7 @@ impl Drop for Usbfs {
         if let Some(transfer) = self.in_flight.get_mut().take() {
             transfer.cancel(&self.node);
         }
-        // Not left to the close: a forked child may still have the descriptor.
+        // Not left to the close: a child made without atfork handlers (`clone`, `vfork`) may still have the descriptor.
         self.release();
     }
 }
