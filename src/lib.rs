@@ -16,6 +16,7 @@ pub mod fork;
 pub mod handle;
 pub mod iso7816;
 pub mod logging;
+mod oserror;
 mod random;
 pub mod reader;
 pub mod sim;
