@@ -21,3 +21,5 @@ mod random;
 pub mod reader;
 pub mod sim;
 pub mod usb;
+#[cfg(windows)]
+mod vanishing;

@@ -191,6 +191,13 @@ pub type RawWait = std::os::fd::RawFd;
 #[cfg(windows)]
 pub type RawWait = std::os::windows::io::RawHandle;
 
+/// Nothing to wait on.
+#[cfg(unix)]
+pub(crate) const NO_WAIT: RawWait = -1;
+/// Nothing to wait on.
+#[cfg(windows)]
+pub(crate) const NO_WAIT: RawWait = std::ptr::null_mut();
+
 /// A file descriptor to wait on and the `poll` events that mean "the interrupt endpoint has something to reap".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InterruptWait {
