@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn half_a_pair_is_no_text_and_nobodys_name() {
-        let units = [0x41, 0xD800, 0x42, 0];
+        let units: [u16; 4] = [0x41, 0xD800, 0x42, 0];
         // SAFETY: a string with its NUL.
         assert_eq!(unsafe { string(units.as_ptr()) }, Err(Error::InvalidValue));
         // SAFETY: a string with its NUL.
