@@ -5,62 +5,22 @@
 //! handler closes the child's copies, which the kernel notices nowhere else. The tables of handles and contexts are
 //! swapped for empty ones without dropping what is in them; what a thread of the parent was just changing is not looked
 //! at. The child may establish contexts of its own.
+//!
+//! Windows has no `fork`, and handles are not inherited: there nothing is tracked.
 
-#![allow(unsafe_code, reason = "pthread_atfork(3), close(2)")]
+#![allow(unsafe_code, reason = "one atomic pointer, so that a forked child can replace what it points to")]
 
-use std::fs::File;
-use std::ops::Deref;
-use std::os::fd::{AsRawFd, RawFd};
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
 
-use once_cell::sync::OnceCell;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
-/// Descriptors below this are tracked; a process that has more open is told so in the log.
-const MAX_TRACKED: usize = 1 << 16;
-
-static OPEN: [AtomicU64; MAX_TRACKED / 64] = [const { AtomicU64::new(0) }; MAX_TRACKED / 64];
-static REGISTERED: OnceCell<()> = OnceCell::new();
-
-/// A file whose descriptor a forked child closes before it does anything else.
-#[derive(Debug)]
-pub struct Tracked {
-    file: File,
-}
-
-impl Tracked {
-    /// Tracks `file` until it is dropped.
-    pub fn new(file: File) -> Self {
-        mark(file.as_raw_fd(), true);
-        Self { file }
-    }
-}
-
-impl Drop for Tracked {
-    fn drop(&mut self) {
-        mark(self.file.as_raw_fd(), false);
-    }
-}
-
-impl Deref for Tracked {
-    type Target = File;
-
-    fn deref(&self) -> &File {
-        &self.file
-    }
-}
-
-fn mark(fd: RawFd, open: bool) {
-    let bit = usize::try_from(fd).unwrap_or(usize::MAX);
-    let Some(word) = OPEN.get(bit / 64) else {
-        log::warn!("descriptor {fd} will be inherited by forked children");
-        return;
-    };
-    if open {
-        word.fetch_or(1 << (bit % 64), Ordering::Relaxed);
-    } else {
-        word.fetch_and(!(1 << (bit % 64)), Ordering::Relaxed);
-    }
-}
+#[cfg(unix)]
+pub use unix::{Tracked, register};
+#[cfg(windows)]
+pub use windows::{Tracked, register};
 
 /// State of the process that a forked child starts without: made on first use, replaced (and the old leaked) in a child.
 #[derive(Debug)]
@@ -105,31 +65,4 @@ impl<T> PerProcess<T> {
     pub fn forget(&self) {
         self.current.store(std::ptr::null_mut(), Ordering::Release);
     }
-}
-
-/// Has `in_child` called in every child forked from now on, after its copies of our descriptors are closed. Only the
-/// first call counts.
-pub fn register(in_child: fn()) {
-    static IN_CHILD: OnceCell<fn()> = OnceCell::new();
-    extern "C" fn child() {
-        for (index, word) in OPEN.iter().enumerate() {
-            let mut bits = word.swap(0, Ordering::Relaxed);
-            while bits != 0 {
-                let fd = index * 64 + bits.trailing_zeros() as usize;
-                // SAFETY: the child's copy of a descriptor that only this library knows; its owner is never dropped here.
-                unsafe { libc::close(RawFd::try_from(fd).unwrap_or(-1)) };
-                bits &= bits - 1;
-            }
-        }
-        if let Some(in_child) = IN_CHILD.get() {
-            in_child();
-        }
-    }
-    REGISTERED.get_or_init(|| {
-        let _first = IN_CHILD.set(in_child);
-        // SAFETY: the handler is a function of this library, which is linked `-z nodelete` and so never unmapped.
-        if unsafe { libc::pthread_atfork(None, None, Some(child)) } != 0 {
-            log::warn!("no fork handler: a forked child keeps this process's readers open");
-        }
-    });
 }

@@ -19,9 +19,12 @@ pub mod fork;
 pub mod handle;
 pub mod iso7816;
 pub mod logging;
+mod oserror;
 mod random;
 pub mod reader;
 mod shared_file;
 pub mod sim;
 mod started;
 pub mod usb;
+#[cfg(windows)]
+mod vanishing;

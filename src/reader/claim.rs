@@ -134,7 +134,7 @@ impl Turn<'_> {
 
     fn name_the_holder(&self) {
         let node = &self.port().interface().node;
-        let holders = usb::sysfs::holder_of(node);
+        let holders = usb::bus::holder_of(node);
         if holders.is_empty() {
             log::error!(
                 "{}: another program has claimed the reader (not to be seen from here which)",

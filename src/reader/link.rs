@@ -12,7 +12,7 @@ use super::turn::Turn;
 use super::watch::Watch;
 use crate::arbiter::locks::LockFile;
 use crate::arbiter::record::{Header, Slot};
-use crate::arbiter::wait::{Ear, entry, poll};
+use crate::arbiter::wait::{Ear, poll};
 use crate::error::{Error, Result};
 
 /// A card handle's, or a context's, part in using one interface.
@@ -173,7 +173,7 @@ impl Waiting {
             .into_iter()
             .flatten()
             .min();
-        let mut fds = vec![entry(self.ear.fd(), libc::POLLIN)];
+        let mut fds = self.ear.entries();
         fds.extend(self.watch.interrupt());
         poll(&mut fds, wake.map(|time| Instant::now() + time)).map_err(|_| Error::NoMemory)?;
         self.retries = self.retries.saturating_sub(1);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::arbiter::wait::Ear;
-use crate::usb::sysfs::{self, SnapshotKey};
+use crate::usb::bus::{self, SnapshotKey};
 
 /// Posted before the bus is looked at; tells later whether that look is still right.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ impl Lookout {
             Ok(ear) => Self::Listening(ear),
             Err(error) => {
                 log::debug!("not listening to the bus: {error}");
-                Self::Comparing(nodes.to_owned(), sysfs::snapshot_key(nodes))
+                Self::Comparing(nodes.to_owned(), bus::snapshot_key(nodes))
             }
         }
     }

@@ -21,6 +21,7 @@ use crate::ccid::interrupt::{Notification, notifications};
 use crate::clock::{self, Moment};
 use crate::error::{Error, Result};
 use crate::fork::PerProcess;
+use crate::oserror;
 use crate::sim;
 use crate::usb::{self, Interface, Interrupt, Transport};
 
@@ -496,9 +497,11 @@ pub(crate) fn access(reader: &Reader, error: &io::Error) -> Error {
         reader.name,
         reader.interface.node.display()
     );
-    match error.raw_os_error() {
-        Some(libc::ENODEV | libc::ENXIO | libc::ENOENT) => Error::ReaderUnavailable,
-        Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM) => Error::NoMemory,
-        _ => Error::NoAccess,
+    if oserror::is_gone(error) {
+        Error::ReaderUnavailable
+    } else if oserror::is_exhausted(error) {
+        Error::NoMemory
+    } else {
+        Error::NoAccess
     }
 }

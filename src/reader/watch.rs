@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::port::Port;
 use super::sense::HANDOVER_IDLE_MS;
 use crate::arbiter::locks::{Byte, LockFile, Mode};
-use crate::arbiter::wait::{Ear, entry};
+use crate::arbiter::wait::{Ear, Entry, entry};
 
 /// How often a reader without interrupt endpoint is asked by whoever watches it.
 const POLL_INTERVAL: Duration = Duration::from_millis(400);
@@ -78,7 +78,7 @@ impl Watch {
     }
 
     /// What of the interrupt endpoint to wait for, if it is this call that does.
-    pub(crate) fn interrupt(&self) -> Option<libc::pollfd> {
+    pub(crate) fn interrupt(&self) -> Option<Entry> {
         let hears = self.is_watcher() && !self.busy && self.port.has_interrupt() && self.port.is_claimed();
         hears.then(|| {
             let source = self.port.transport().interrupt_wait();

@@ -4,7 +4,6 @@
 
 mod holder;
 mod nodes;
-mod text;
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -13,7 +12,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::descriptor::{self, Device, InterfaceDescriptor};
-use super::{Backend, Interface, NodeId};
+use super::{Backend, Interface, NodeId, text};
+pub use super::Scan;
 pub use holder::holder_of;
 
 /// Where the kernel lists devices and interfaces.
@@ -30,16 +30,6 @@ const MAX_ATTRIBUTE_LEN: u64 = 4096;
 const MAX_DEVICES: usize = 4096;
 /// The kernel makes a node first and configures the device then. If that did not happen for so long, it will not.
 const SETTLING_TIME: Duration = Duration::from_secs(3);
-
-/// What is on the bus.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Scan {
-    /// Interfaces that may be readers, sorted by bus, address and interface number.
-    pub interfaces: Vec<Interface>,
-    /// A device was plugged a moment ago and the kernel is not done with it. No node will change when it is: look
-    /// again soon, and do not keep this list.
-    pub settling: bool,
-}
 
 /// Interfaces that may be readers, sorted by bus, address and interface number.
 #[must_use]
@@ -149,10 +139,7 @@ impl Node {
         let is_new = made.is_some_and(|made| distance(made, SystemTime::now()) < SETTLING_TIME);
         Some(Self {
             path,
-            id: NodeId {
-                dev: metadata.dev(),
-                ino: metadata.ino(),
-            },
+            id: NodeId::from(&metadata),
             bus,
             address,
             is_new,
@@ -274,10 +261,7 @@ pub fn snapshot_key(dev: &Path) -> SnapshotKey {
         let modified = metadata.modified().ok();
         key.is_fresh |= modified.is_some_and(|modified| distance(modified, now) < SnapshotKey::RESOLUTION);
         key.directories.push(DirectoryState {
-            node: NodeId {
-                dev: metadata.dev(),
-                ino: metadata.ino(),
-            },
+            node: NodeId::from(&metadata),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             links: metadata.nlink(),
             len: metadata.len(),
