@@ -343,6 +343,23 @@ impl Card {
         })
     }
 
+    /// Every name that the reader goes by, for `SCardStatusA` and its like.
+    ///
+    /// # Errors
+    /// `InvalidHandle` once the context was released.
+    pub fn names(&self, device: &str) -> Result<Vec<String>> {
+        Ok(crate::context::get(self.context)?.names_of(device))
+    }
+
+    /// `SCardGetTransmitCount`: commands sent to cards in the slot since the reader was plugged in.
+    ///
+    /// # Errors
+    /// `InvalidValue` (reader gone).
+    pub fn transmit_count(&self) -> Result<u32> {
+        let turn = self.turn(Error::InvalidValue)?;
+        Ok(turn.transmit_count())
+    }
+
     /// `SCardControl`: neither waits nor minds what happened to the card.
     ///
     /// # Errors

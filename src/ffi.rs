@@ -21,6 +21,7 @@ use std::time::Instant;
 use crate::api::constants::{SCARD_AUTOALLOCATE, SCARD_S_SUCCESS};
 use crate::api::types::{DWORD, LONG, SCARDHANDLE};
 use crate::error::{Error, Result};
+use crate::iso7816::atr;
 
 thread_local! {
     /// How many entries of this library the thread is in; tells our panics from the host's.
@@ -179,6 +180,19 @@ pub unsafe fn bytes_in(data: *const u8, len: DWORD, max: usize) -> Result<Vec<u8
     Ok(bytes)
 }
 
+/// A copy of the caller's ATR, whose length it tells itself: no byte behind it is read.
+///
+/// # Errors
+/// [`Error::InvalidAtr`].
+///
+/// # Safety
+/// `atr` is valid for reading as many bytes as it says that it has.
+pub unsafe fn atr_in(atr: *const u8) -> Result<Vec<u8>> {
+    // SAFETY: the byte is part of the ATR as told by those before it.
+    let byte = |index| unsafe { atr.wrapping_add(index).read() };
+    atr::read(byte).ok_or(Error::InvalidAtr)
+}
+
 /// A copy of the caller's string without its NUL. At most `max + 1` bytes are read: a result longer than `max` is a string that
 /// is too long, cut off.
 ///
@@ -252,6 +266,19 @@ impl Output {
             buffer: buffer.cast(),
             room,
         }
+    }
+
+    /// As [`Self::new`], with the length counted in objects of type `T`: characters, identifiers.
+    ///
+    /// # Safety
+    /// As [`Self::new`].
+    pub unsafe fn of<T>(buffer: *mut T, length: *const DWORD) -> Self {
+        // SAFETY: by contract.
+        let mut output = unsafe { Self::new(buffer, length) };
+        if let Room::Bytes(room) = output.room {
+            output.room = Room::Bytes(room.saturating_mul(size_of::<T>()));
+        }
+        output
     }
 
     /// The buffer at `buffer` with `room` bytes, whatever number that is.
@@ -336,3 +363,5 @@ pub unsafe fn release(memory: *const c_void) {
 
 #[cfg(test)]
 mod tests;
+
+pub mod text;

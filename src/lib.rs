@@ -5,10 +5,13 @@
 
 pub mod api;
 mod arbiter;
+mod audit;
+mod cache;
 pub mod card;
 pub mod ccid;
 pub mod clock;
 pub mod context;
+pub mod database;
 mod env;
 pub mod error;
 pub mod ffi;
@@ -19,7 +22,9 @@ pub mod logging;
 mod oserror;
 mod random;
 pub mod reader;
+mod shared_file;
 pub mod sim;
+mod started;
 pub mod usb;
 #[cfg(windows)]
 mod vanishing;

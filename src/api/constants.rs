@@ -53,6 +53,26 @@ constants! {
     /// Global scope; all scopes are equal here.
     SCARD_SCOPE_GLOBAL = 3;
 
+    // Providers of a kind of card.
+    /// The primary provider, by its identifier.
+    SCARD_PROVIDER_PRIMARY = 1;
+    /// The cryptographic service provider.
+    SCARD_PROVIDER_CSP = 2;
+    /// The key storage provider.
+    SCARD_PROVIDER_KSP = 3;
+    /// The card module.
+    SCARD_PROVIDER_CARD_MODULE = 0x8000_0001;
+
+    // Events of `SCardAudit`.
+    /// The card holder was not verified.
+    SCARD_AUDIT_CHV_FAILURE = 0;
+    /// The card holder was verified.
+    SCARD_AUDIT_CHV_SUCCESS = 1;
+
+    // What `SCardGetDeviceTypeId` tells.
+    /// On USB.
+    SCARD_READER_TYPE_USB = 0x20;
+
     // Protocols.
     /// No protocol.
     SCARD_PROTOCOL_UNDEFINED = 0;

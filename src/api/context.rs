@@ -9,7 +9,8 @@ use crate::{ffi, logging};
 /// Opens a context: what readers are listed and connected to through.
 ///
 /// # Parameters
-/// - `dwScope`: `SCARD_SCOPE_USER`, `_TERMINAL`, `_SYSTEM` or `_GLOBAL`; all mean the same.
+/// - `dwScope`: `SCARD_SCOPE_USER`, `_TERMINAL`, `_SYSTEM` or `_GLOBAL`. It says which entries of the reader and card database the
+///   functions with an `A` or `W` form see and change, and means nothing to the others.
 /// - `pvReserved1`, `pvReserved2`: ignored.
 /// - `phContext`: gets the context, 0 on failure.
 /// # Returns
@@ -42,10 +43,7 @@ pub unsafe extern "system" fn SCardEstablishContext(
         }
         // SAFETY: this function's contract.
         unsafe { ffi::store(phContext, 0) };
-        if ffi::low_word(dwScope) > super::constants::SCARD_SCOPE_GLOBAL {
-            return Err(Error::InvalidValue);
-        }
-        let value = ffi::handle(Context::establish()?);
+        let value = ffi::handle(Context::establish(ffi::low_word(dwScope))?);
         // SAFETY: this function's contract.
         unsafe { ffi::store(phContext, value) };
         Ok(())

@@ -127,6 +127,8 @@ pub(crate) struct Slot {
     pub(crate) last_poll_ms: u64,
     /// How long the machine had been suspended since boot when the card was last seen to, in milliseconds.
     pub(crate) slept_ms: u64,
+    /// Commands sent to cards since the reader arrived, modulo 2³².
+    pub(crate) transmits: u32,
     /// The card's ATR; empty if there is none.
     pub(crate) atr: Atr,
     /// Data of the protocol that outlives a process (parameters, T=1 sequence bits and IFS), opaque here.
@@ -250,6 +252,7 @@ impl Slot {
         w.put(self.atr.bytes.as_flattened());
         w.at = SLEPT_AT;
         w.put(&self.slept_ms.to_le_bytes());
+        w.put(&self.transmits.to_le_bytes());
         seal(&mut out, 0);
         out
     }
@@ -272,6 +275,7 @@ impl Slot {
         let atr = Atr::new(r.take(usize::from(atr_len))?);
         r.at = SLEPT_AT;
         let slept_ms = r.u64()?;
+        let transmits = r.u32()?;
         Some(Self {
             state,
             protocol,
@@ -283,6 +287,7 @@ impl Slot {
             last_use_ms,
             last_poll_ms,
             slept_ms,
+            transmits,
             atr,
             link,
         })

@@ -58,6 +58,7 @@ impl Card {
             return;
         };
         self.left.store(true, Ordering::Release);
+        turn.write_count();
         let mine = turn.card.owner == self.token;
         if mine {
             turn.card.owner = 0;

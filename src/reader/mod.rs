@@ -7,6 +7,8 @@
 pub(crate) mod attrib;
 mod claim;
 pub(crate) mod control;
+pub(crate) mod icon;
+pub(crate) mod identity;
 pub(crate) mod link;
 mod lookout;
 pub mod name;

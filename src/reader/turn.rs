@@ -311,7 +311,19 @@ impl<'a> Turn<'a> {
     pub(crate) fn touch(&mut self) {
         if self.port().is_touch_due() {
             self.card.last_use_ms = boot_millis();
+            self.write_count();
         }
+    }
+
+    /// Has the commands that this process sent counted in the record.
+    pub(crate) fn write_count(&mut self) {
+        let sent = self.port().take_uncounted(self.slot);
+        self.card.transmits = self.card.transmits.wrapping_add(sent);
+    }
+
+    /// Commands sent to cards in this slot since the reader arrived: those in the record, and this process's newest.
+    pub(crate) fn transmit_count(&self) -> u32 {
+        self.card.transmits.wrapping_add(self.port().uncounted(self.slot))
     }
 }
 

@@ -1,0 +1,7 @@
+//! A small file that any number of processes read and change: whole, or not at all.
+
+#[cfg(unix)]
+mod unix;
+
+#[cfg(unix)]
+pub(crate) use unix::{Owner, SharedFile, user};
