@@ -53,7 +53,13 @@ fn new_event() -> Result<Signal> {
 /// On Unix the number of the descriptor, to `poll` for reading.
 #[cfg(unix)]
 fn handle(event: &Signal) -> HANDLE {
-    std::ptr::without_provenance_mut(usize::try_from(event.fd()).unwrap_or(0))
+    std::ptr::without_provenance_mut(usize::try_from(event.entry().fd).unwrap_or(0))
+}
+
+/// On Windows the event's handle, to wait for.
+#[cfg(windows)]
+fn handle(event: &Signal) -> HANDLE {
+    event.entry().fd
 }
 
 /// One holder less; the event goes with the last.
