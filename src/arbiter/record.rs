@@ -11,7 +11,7 @@ pub(crate) const HEADER_LEN: usize = 64;
 pub(crate) const SLOT_LEN: usize = 192;
 /// Changes with every incompatible change of the layout.
 const MAGIC: [u8; 8] = *b"WSCR\x02\0\0\0";
-/// Where in an entry the field behind the ATR stands.
+/// Where in an entry the fields behind the ATR stand.
 const SLEPT_AT: usize = 128;
 /// Longest ATR, ISO 7816-3 §8.2.
 const MAX_ATR_LEN: usize = 33;
@@ -104,6 +104,17 @@ impl Atr {
     }
 }
 
+/// The head of those who wait for a card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) struct Line {
+    /// Token of the handle, 0 for none.
+    pub(crate) token: u32,
+    /// Since when it has waited, coarse monotonic milliseconds.
+    pub(crate) since_ms: u64,
+    /// Until when the card is kept for it; 0 while nobody has given way.
+    pub(crate) until_ms: u64,
+}
+
 /// What concerns one slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(crate) struct Slot {
@@ -129,6 +140,8 @@ pub(crate) struct Slot {
     pub(crate) slept_ms: u64,
     /// Commands sent to cards since the reader arrived, modulo 2³².
     pub(crate) transmits: u32,
+    /// Who has waited longest for the end of others' transactions.
+    pub(crate) line: Line,
     /// The card's ATR; empty if there is none.
     pub(crate) atr: Atr,
     /// Data of the protocol that outlives a process (parameters, T=1 sequence bits and IFS), opaque here.
@@ -253,6 +266,9 @@ impl Slot {
         w.at = SLEPT_AT;
         w.put(&self.slept_ms.to_le_bytes());
         w.put(&self.transmits.to_le_bytes());
+        w.put(&u64::from(self.line.token).to_le_bytes());
+        w.put(&self.line.since_ms.to_le_bytes());
+        w.put(&self.line.until_ms.to_le_bytes());
         seal(&mut out, 0);
         out
     }
@@ -276,6 +292,11 @@ impl Slot {
         r.at = SLEPT_AT;
         let slept_ms = r.u64()?;
         let transmits = r.u32()?;
+        let line = Line {
+            token: u32::try_from(r.u64()?).ok()?,
+            since_ms: r.u64()?,
+            until_ms: r.u64()?,
+        };
         Some(Self {
             state,
             protocol,
@@ -288,6 +309,7 @@ impl Slot {
             last_poll_ms,
             slept_ms,
             transmits,
+            line,
             atr,
             link,
         })
@@ -375,6 +397,11 @@ mod tests {
         slot.link[31] = 7;
         slot.last_use_ms = u64::MAX;
         slot.slept_ms = 1 << 50;
+        slot.line = Line {
+            token: u32::MAX,
+            since_ms: 3,
+            until_ms: 1 << 60,
+        };
         slot
     }
 
@@ -410,7 +437,7 @@ mod tests {
 
     #[test]
     fn values_out_of_range_are_refused_even_with_a_right_checksum() {
-        for (at, value) in [(8, 8), (9, 3), (10, 34), (14, 1)] {
+        for (at, value) in [(8, 8), (9, 3), (10, 34), (14, 1), (140, 1)] {
             let mut bytes = slot().encode();
             bytes[at] = value;
             seal(&mut bytes, 0);

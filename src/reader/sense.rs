@@ -82,7 +82,8 @@ impl Turn<'_> {
             }
             return Ok(());
         }
-        let (status, resynced) = {
+        let took_over = self.took_over;
+        let (status, out_of_step) = {
             let mut engine = port.engine();
             let mut status = engine.slot_status(port.transport(), self.slot);
             // In our turn nobody else has a command under way; it is that of somebody who died, or half of his abort
@@ -94,9 +95,11 @@ impl Turn<'_> {
             if is_left_over {
                 status = engine.resynchronise(port.transport(), self.slot);
             }
-            (status, engine.take_resynced())
+            // A living holder leaves nothing behind in the reader.
+            let left_over = took_over && engine.take_met_foreign_command();
+            (status, engine.take_resynced() || left_over)
         };
-        if resynced {
+        if out_of_step {
             self.distrust(RESYNCED);
         }
         match status {

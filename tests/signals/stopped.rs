@@ -16,7 +16,7 @@ fn signal(agent: &Agent, number: libc::c_int) {
 }
 
 /// Stops a process; returns when it has.
-fn stop(agent: &Agent) {
+pub(crate) fn stop(agent: &Agent) {
     signal(agent, libc::SIGSTOP);
     let end = Instant::now() + SOON;
     loop {
@@ -29,7 +29,7 @@ fn stop(agent: &Agent) {
     }
 }
 
-fn go_on(agent: &Agent) {
+pub(crate) fn go_on(agent: &Agent) {
     signal(agent, libc::SIGCONT);
 }
 
