@@ -5,8 +5,10 @@
 #ifdef _WIN32
 #include <windows.h>
 #endif
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <winscard.h>
 
 static SCARDCONTEXT context;
@@ -102,6 +104,32 @@ static void changes(const char *name)
 	say("cancel, nobody waits", SCardCancel(context));
 }
 
+static volatile int is_over;
+
+/* Again and again: a cancellation before the wait has begun means nothing. */
+static void *cancel(void *unused)
+{
+	while (!is_over) {
+		usleep(100000);
+		SCardCancel(context);
+	}
+	return unused;
+}
+
+static void cancelled(const char *name)
+{
+	pthread_t thread;
+	SCARD_READERSTATE state;
+	memset(&state, 0, sizeof state);
+	state.szReader = name;
+	SCardGetStatusChange(context, 0, &state, 1);
+	state.dwCurrentState = state.dwEventState & ~SCARD_STATE_CHANGED;
+	pthread_create(&thread, NULL, cancel, NULL);
+	say("change, for ever and cancelled", SCardGetStatusChange(context, INFINITE, &state, 1));
+	is_over = 1;
+	pthread_join(thread, NULL);
+}
+
 static void exchanges(void)
 {
 	static const BYTE select[] = {0x00, 0xA4, 0x04, 0x00, 0x05, 0xA0, 0x00, 0x00, 0x00, 0x01};
@@ -185,6 +213,7 @@ int main(void)
 	status();
 	exchanges();
 	changes(name);
+	cancelled(name);
 	second(name);
 	transactions();
 	say("disconnect, no disposition", SCardDisconnect(card, 7));
