@@ -142,7 +142,7 @@ impl Context {
 
     /// The value callers know this context by.
     pub(crate) fn value(&self) -> SCARDCONTEXT {
-        self.value.load(Ordering::Acquire).into()
+        crate::ffi::handle(self.value.load(Ordering::Acquire))
     }
 
     /// Names of the readers.

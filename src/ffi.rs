@@ -19,7 +19,7 @@ use std::sync::Once;
 use std::time::Instant;
 
 use crate::api::constants::{SCARD_AUTOALLOCATE, SCARD_S_SUCCESS};
-use crate::api::types::{DWORD, LONG};
+use crate::api::types::{DWORD, LONG, SCARDHANDLE};
 use crate::error::{Error, Result};
 use crate::iso7816::atr;
 
@@ -102,15 +102,15 @@ pub fn length(size: usize) -> DWORD {
 ///
 /// # Errors
 /// [`Error::InvalidHandle`] for a number that cannot be one.
-pub fn value(handle: LONG) -> Result<u32> {
+pub fn value(handle: SCARDHANDLE) -> Result<u32> {
     u32::try_from(handle).map_err(|_| Error::InvalidHandle)
 }
 
 /// A value of a handle table as the caller gets it.
 #[must_use]
 #[allow(clippy::cast_possible_wrap, reason = "values of handle tables have 31 bits")]
-pub const fn handle(value: u32) -> LONG {
-    value as LONG
+pub const fn handle(value: u32) -> SCARDHANDLE {
+    value as SCARDHANDLE
 }
 
 /// Stores `value` where `target` points, if it points anywhere.

@@ -35,11 +35,15 @@ pub type LPVOID = *mut c_void;
 pub type LPDWORD = *mut DWORD;
 
 /// A resource manager context, from `SCardEstablishContext`.
+#[cfg(not(windows))]
 pub type SCARDCONTEXT = LONG;
+/// A resource manager context, from `SCardEstablishContext`; as wide as a pointer.
+#[cfg(windows)]
+pub type SCARDCONTEXT = usize;
 /// Where a context is stored.
 pub type LPSCARDCONTEXT = *mut SCARDCONTEXT;
 /// A connection to a card, from `SCardConnect`.
-pub type SCARDHANDLE = LONG;
+pub type SCARDHANDLE = SCARDCONTEXT;
 /// Where a card handle is stored.
 pub type LPSCARDHANDLE = *mut SCARDHANDLE;
 

@@ -12,7 +12,7 @@ mod windows;
 #[cfg(unix)]
 pub(crate) use unix::LockFile;
 #[cfg(windows)]
-pub(crate) use windows::LockFile;
+pub(crate) use windows::{LockFile, try_lock_whole};
 
 /// What a lock byte stands for. Each interface of a device has its own set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

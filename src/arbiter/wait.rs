@@ -18,7 +18,7 @@ mod windows;
 #[cfg(unix)]
 pub(crate) use unix::{Ear, Entry, POLLIN, Signal, entry, poll};
 #[cfg(windows)]
-pub(crate) use windows::{Ear, Entry, POLLIN, Signal, entry, poll};
+pub(crate) use windows::{Ear, Entry, POLLIN, Signal, entry, join, poll, ring};
 
 /// What an [`Ear`] has heard since it was last asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

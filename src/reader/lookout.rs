@@ -18,6 +18,9 @@ impl Lookout {
     /// Listens at the places where something is heard when a node in `nodes` comes or goes.
     pub(super) fn post(places: &[PathBuf], nodes: &Path) -> Self {
         let listening = Ear::new().and_then(|ear| {
+            if places.is_empty() {
+                return Err(std::io::ErrorKind::Unsupported.into());
+            }
             places.iter().try_for_each(|path| ear.add_bus(path))?;
             Ok(ear)
         });

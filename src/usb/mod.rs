@@ -157,9 +157,9 @@ pub enum Backend {
     /// The kernel's usbfs.
     #[cfg(unix)]
     Usbfs,
-    /// Windows' WinUSB, by the path of the device interface.
+    /// Windows' WinUSB.
     #[cfg(windows)]
-    WinUsb(Arc<str>),
+    WinUsb(Arc<winusb::Location>),
     /// The software reader inside this process.
     Sim,
     /// The software reader behind the Unix socket of this path.
@@ -177,7 +177,7 @@ impl Interface {
             #[cfg(unix)]
             Backend::Usbfs => usbfs::open(self),
             #[cfg(windows)]
-            Backend::WinUsb(path) => winusb::open(self, path),
+            Backend::WinUsb(location) => winusb::open(self, location),
             Backend::Sim => sim::open(self),
             Backend::Server(socket) => sim_remote::open(self, socket),
         }
@@ -232,6 +232,11 @@ pub trait Transport: Send + Sync + fmt::Debug {
 
     /// Gives the interface back. Errors do not matter to anybody.
     fn release(&self);
+
+    /// Whether the interface has to be given back after each use because nobody can take it from another.
+    fn is_given_back(&self) -> bool {
+        false
+    }
 
     /// Sends `data` on the bulk OUT endpoint. Returns the bytes the device took.
     fn bulk_out(&self, data: &[u8], timeout: Duration) -> Result<usize>;
