@@ -47,11 +47,13 @@ pub(super) fn parse(text: &str) -> Database {
             section.lines.push(line.to_owned());
             continue;
         }
-        let known = trimmed.split_once('=').is_some_and(|(key, value)| match &mut section.kind {
-            Kind::Other => false,
-            Kind::Reader(entry) => read_reader(entry, key.trim(), value.trim()),
-            Kind::Card(card, bad) => read_card(card, bad, key.trim(), value.trim()),
-        });
+        let known = trimmed
+            .split_once('=')
+            .is_some_and(|(key, value)| match &mut section.kind {
+                Kind::Other => false,
+                Kind::Reader(entry) => read_reader(entry, key.trim(), value.trim()),
+                Kind::Card(card, bad) => read_card(card, bad, key.trim(), value.trim()),
+            });
         if matches!(section.kind, Kind::Other) {
             database.kept.push(line.to_owned());
         } else if !known {

@@ -104,7 +104,7 @@ fn status_lists_every_name_the_reader_goes_by<U: Text>(form: &Form<U>) {
         unsafe { libc::free(memory.cast()) };
         split(&units)
     };
-    assert_eq!(names(), [device.clone()]);
+    assert_eq!(names(), std::slice::from_ref(&device));
     form.introduce(user, "Desk", &device).unwrap();
     assert_eq!(names(), [device.clone(), "Desk".to_owned()]);
     form.forget(user, &device).unwrap();

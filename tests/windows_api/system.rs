@@ -11,8 +11,8 @@ use winscard::error::Error;
 
 use crate::bench::Bench;
 use crate::calls::Context;
-use crate::session::connect;
 use crate::form::code;
+use crate::session::connect;
 
 /// Whether `poll` finds the descriptor readable at once.
 fn is_set(event: HANDLE) -> bool {
