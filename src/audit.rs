@@ -2,9 +2,13 @@
 
 #[cfg(unix)]
 mod unix;
+#[cfg(windows)]
+mod windows;
 
 #[cfg(unix)]
 use unix::record;
+#[cfg(windows)]
+use windows::record;
 
 use crate::error::{Error, Result};
 

@@ -5,9 +5,13 @@
 
 #[cfg(unix)]
 mod unix;
+#[cfg(windows)]
+mod windows;
 
 #[cfg(unix)]
 use unix::file;
+#[cfg(windows)]
+use windows::file;
 
 use crate::error::{Error, Result};
 use crate::shared_file::SharedFile;

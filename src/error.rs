@@ -192,7 +192,7 @@ impl Error {
     /// The 32-bit code, 0x8010xxxx.
     #[must_use]
     pub const fn code(self) -> u32 {
-        self as u32
+        crate::platform::error_number(self as u32)
     }
 
     /// The code as the C functions return it: positive where `LONG` has 64 bits, as the headers' macros are.

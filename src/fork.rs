@@ -8,7 +8,10 @@
 //!
 //! Windows has no `fork`, and handles are not inherited: there nothing is tracked.
 
-#![allow(unsafe_code, reason = "one atomic pointer, so that a forked child can replace what it points to")]
+#![allow(
+    unsafe_code,
+    reason = "one atomic pointer, so that a forked child can replace what it points to"
+)]
 
 #[cfg(unix)]
 mod unix;

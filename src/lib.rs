@@ -20,6 +20,7 @@ pub mod handle;
 pub mod iso7816;
 pub mod logging;
 mod oserror;
+mod platform;
 mod random;
 pub mod reader;
 mod shared_file;
@@ -28,3 +29,5 @@ mod started;
 pub mod usb;
 #[cfg(windows)]
 mod vanishing;
+#[cfg(windows)]
+mod winreg;

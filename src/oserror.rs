@@ -14,12 +14,16 @@ use windows as numbers;
 
 /// The device or file is no longer there, or never was.
 pub(crate) fn is_gone(error: &io::Error) -> bool {
-    error.raw_os_error().is_some_and(|number| numbers::GONE.contains(&number))
+    error
+        .raw_os_error()
+        .is_some_and(|number| numbers::GONE.contains(&number))
 }
 
 /// Out of descriptors, handles or memory: says nothing about what was asked for.
 pub(crate) fn is_exhausted(error: &io::Error) -> bool {
-    error.raw_os_error().is_some_and(|number| numbers::EXHAUSTED.contains(&number))
+    error
+        .raw_os_error()
+        .is_some_and(|number| numbers::EXHAUSTED.contains(&number))
 }
 
 /// The error of an operation on a device that has left.

@@ -2,6 +2,10 @@
 
 #[cfg(unix)]
 mod unix;
+#[cfg(windows)]
+mod windows;
 
 #[cfg(unix)]
 pub(crate) use unix::{Owner, SharedFile, user};
+#[cfg(windows)]
+pub(crate) use windows::{Owner, SharedFile};

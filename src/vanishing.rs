@@ -7,19 +7,17 @@ use std::os::windows::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use windows_sys::Win32::Foundation::GENERIC_WRITE;
-use windows_sys::Win32::Storage::FileSystem::{DELETE, FILE_ATTRIBUTE_TEMPORARY, FILE_FLAG_DELETE_ON_CLOSE, FILE_GENERIC_READ};
+use windows_sys::Win32::Storage::FileSystem::{
+    DELETE, FILE_ATTRIBUTE_TEMPORARY, FILE_FLAG_DELETE_ON_CLOSE, FILE_GENERIC_READ,
+};
 
 /// Makes a new file in a folder, which is made if need be; its name begins with `prefix`.
 ///
 /// # Errors
 /// The system's.
 pub(crate) fn make(folder: &Path, prefix: &str) -> io::Result<(File, PathBuf)> {
-    let open = || {
-        let name = format!(
-            "{prefix}-{:x}-{:x}",
-            std::process::id(),
-            crate::random::nonzero_u32()
-        );
+    let open = || -> io::Result<(File, PathBuf)> {
+        let name = format!("{prefix}-{:x}-{:x}", std::process::id(), crate::random::nonzero_u32());
         let path = folder.join(name);
         let file = OpenOptions::new()
             .read(true)

@@ -11,6 +11,7 @@ use crate::context::{self, names::Names};
 use crate::error::{Error, Result};
 use crate::ffi::text::{self, Unit};
 use crate::ffi::{self, Output, Short, low_word};
+use crate::platform;
 
 /// Connects to a reader, and to the card in it.
 ///
@@ -144,7 +145,7 @@ pub unsafe extern "system" fn SCardReconnect(
     pdwActiveProtocol: LPDWORD,
 ) -> LONG {
     ffi::entry("SCardReconnect", || {
-        if pdwActiveProtocol.is_null() {
+        if pdwActiveProtocol.is_null() && !platform::ACTIVE_PROTOCOL_IS_OPTIONAL {
             return Err(Error::InvalidParameter);
         }
         let card = card::get(hCard)?;

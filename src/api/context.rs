@@ -4,7 +4,7 @@
 use super::types::{DWORD, LONG, LPCVOID, LPSCARDCONTEXT, SCARDCONTEXT};
 use crate::context::{self, Context};
 use crate::error::{Error, Result};
-use crate::{ffi, logging};
+use crate::{ffi, logging, platform};
 
 /// Opens a context: what readers are listed and connected to through.
 ///
@@ -128,7 +128,9 @@ pub extern "system" fn SCardCancel(hContext: SCARDCONTEXT) -> LONG {
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn SCardFreeMemory(hContext: SCARDCONTEXT, pvMem: LPCVOID) -> LONG {
     ffi::entry("SCardFreeMemory", || -> Result<()> {
-        drop(context::get(hContext)?);
+        if hContext != 0 || !platform::MEMORY_NEEDS_NO_CONTEXT {
+            drop(context::get(hContext)?);
+        }
         // SAFETY: this function's contract.
         unsafe { ffi::release(pvMem) };
         Ok(())

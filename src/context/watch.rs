@@ -193,6 +193,9 @@ impl Context {
         if registry::is_settling() {
             no_later_than(SETTLING_INTERVAL);
         }
+        if let Some(time) = registry::next_look() {
+            no_later_than(time);
+        }
         if let Some(fd) = registry::bus_fd() {
             fds.push(entry(fd, POLLIN));
         }

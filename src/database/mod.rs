@@ -12,6 +12,8 @@ mod store;
 mod text;
 #[cfg(unix)]
 mod unix;
+#[cfg(windows)]
+mod windows;
 
 use model::{ALL_READERS, DEFAULT_READERS, MAX_ENTRIES, MAX_PARTS, PROVIDER_PRIMARY, same};
 pub(crate) use model::{CardType, Database, Guid, ReaderEntry, check_atr, matches};

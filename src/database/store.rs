@@ -1,4 +1,4 @@
-//! Where entries are kept: files on Unix.
+//! Where entries are kept: files on Unix, the registry on Windows.
 
 use super::model::Database;
 use crate::error::Result;
@@ -30,4 +30,10 @@ pub(crate) trait Store {
 #[cfg(unix)]
 pub(crate) fn store() -> impl Store {
     super::unix::Files
+}
+
+/// The store of this platform.
+#[cfg(windows)]
+pub(crate) fn store() -> impl Store {
+    super::windows::Registry
 }

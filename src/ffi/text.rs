@@ -40,7 +40,13 @@ impl Unit for c_char {
     }
 }
 
+/// The `A` form on Windows has the system's code page.
+#[cfg(windows)]
+#[path = "code_page.rs"]
+mod narrow;
+
 /// The `A` form is UTF-8, whatever the locale: reader names come from USB strings, and pcsc-lite hands them on so.
+#[cfg(unix)]
 mod narrow {
     pub(super) fn decode(bytes: Vec<u8>) -> Vec<u8> {
         bytes

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -98,6 +99,15 @@ pub(crate) fn bus_paths() -> Vec<PathBuf> {
         sim::bus_path().into_iter().collect()
     } else {
         bus::watch_paths()
+    }
+}
+
+/// When to look again on a system that does not tell.
+pub(crate) fn next_look() -> Option<Duration> {
+    if server().is_some() || is_simulated() {
+        None
+    } else {
+        bus::LOOK_AGAIN
     }
 }
 

@@ -307,6 +307,16 @@ impl<'a> Turn<'a> {
         Ok(Owner::Nobody)
     }
 
+    /// Lets go of an interface that nobody can take over, unless it is kept for a transaction.
+    fn give_back(&self) {
+        let port = self.port();
+        let keeps = self.card.owner != 0 && self.card.owner == self.link.token();
+        if !keeps && port.is_claimed() && port.transport().is_given_back() {
+            port.transport().release();
+            port.set_claimed(false);
+        }
+    }
+
     /// Notes that the card was used now. Written at most once a second, so that it costs nothing per command.
     pub(crate) fn touch(&mut self) {
         if self.port().is_touch_due() {
@@ -359,6 +369,7 @@ impl Drop for Turn<'_> {
                 });
             }
         }
+        self.give_back();
         self.link.locks().unlock_exchange();
         if self.bell && !matches!(self.link.locks().probe(Byte::Waiting), Ok(None)) {
             store.ring();

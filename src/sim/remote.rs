@@ -73,10 +73,7 @@ impl Control {
     /// # Errors
     /// The server's reason (`InvalidInput`), or the connection has ended.
     pub fn command(&mut self, command: &str) -> io::Result<Vec<String>> {
-        self.stream
-            .get_ref()
-            .0
-            .send_all(format!("{command}\n").as_bytes())?;
+        self.stream.get_ref().0.send_all(format!("{command}\n").as_bytes())?;
         let mut lines = Vec::new();
         loop {
             let mut line = String::new();

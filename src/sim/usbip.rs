@@ -142,7 +142,11 @@ impl Link {
     fn unlink(&mut self, peer: &mut Peer, seq: u32, which: u32) {
         let before = self.urbs.len();
         self.urbs.retain(|urb| urb.seq != which);
-        let status = if self.urbs.len() < before { -errno::ECONNRESET } else { 0 };
+        let status = if self.urbs.len() < before {
+            -errno::ECONNRESET
+        } else {
+            0
+        };
         peer.push(&wire::unlinked(seq, status));
     }
 

@@ -14,9 +14,9 @@ mod text;
 #[cfg(unix)]
 pub mod usbfs;
 #[cfg(windows)]
-mod winusb;
+pub mod winusb;
 #[cfg(windows)]
-mod winusb_bus;
+pub mod winusb_bus;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ pub use node_id::NodeId;
 #[cfg(unix)]
 pub use sysfs as bus;
 #[cfg(windows)]
-pub(crate) use winusb_bus as bus;
+pub use winusb_bus as bus;
 
 /// What kind of failure a transfer or request met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::{ControlRequest, ErrorKind, Interface, Interrupt, InterruptWait, Result, Transport};
 use crate::sim::device::{In, Out};
+use crate::sim::socket::POLLIN;
 use crate::sim::{self, Port, Timer, failure};
 
 /// Opens a simulated reader; claims nothing.
@@ -230,7 +231,7 @@ impl Transport for SimTransport {
     fn interrupt_wait(&self) -> InterruptWait {
         InterruptWait {
             fd: self.timer.fd(),
-            events: libc::POLLIN,
+            events: POLLIN,
         }
     }
 

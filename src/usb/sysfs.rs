@@ -11,9 +11,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+pub use super::Scan;
 use super::descriptor::{self, Device, InterfaceDescriptor};
 use super::{Backend, Interface, NodeId, text};
-pub use super::Scan;
 pub use holder::holder_of;
 
 /// Where the kernel lists devices and interfaces.
@@ -196,6 +196,9 @@ fn line(path: &Path) -> Option<Vec<u8>> {
 fn attribute(entry: &Path, name: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&line(&entry.join(name))?).into_owned())
 }
+
+/// The directories tell of every change; nobody has to look without being told.
+pub(crate) const LOOK_AGAIN: Option<Duration> = None;
 
 /// What [`SnapshotKey`] looks at in one directory.
 #[derive(Clone, Debug, PartialEq, Eq)]

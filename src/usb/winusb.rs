@@ -16,16 +16,16 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use windows_sys::Win32::Devices::Usb::{
-    PIPE_TRANSFER_TIMEOUT, USB_INTERFACE_DESCRIPTOR, WINUSB_INTERFACE_HANDLE, WINUSB_SETUP_PACKET, WinUsb_ControlTransfer,
-    WinUsb_Free, WinUsb_GetDescriptor, WinUsb_Initialize, WinUsb_QueryInterfaceSettings, WinUsb_ReadPipe,
-    WinUsb_ResetPipe, WinUsb_SetCurrentAlternateSetting, WinUsb_SetPipePolicy, WinUsb_WritePipe,
+    PIPE_TRANSFER_TIMEOUT, USB_INTERFACE_DESCRIPTOR, WINUSB_INTERFACE_HANDLE, WINUSB_SETUP_PACKET,
+    WinUsb_ControlTransfer, WinUsb_Free, WinUsb_GetDescriptor, WinUsb_Initialize, WinUsb_QueryInterfaceSettings,
+    WinUsb_ReadPipe, WinUsb_ResetPipe, WinUsb_SetCurrentAlternateSetting, WinUsb_SetPipePolicy, WinUsb_WritePipe,
 };
 use windows_sys::Win32::Foundation as code;
 use windows_sys::Win32::Storage::FileSystem::FILE_FLAG_OVERLAPPED;
 
 use super::{
-    ControlRequest, Endpoint, Error, ErrorKind, Interface, Interrupt, InterruptWait, NO_WAIT, NodeId, Result, Transport,
-    bus,
+    ControlRequest, Endpoint, Error, ErrorKind, Interface, Interrupt, InterruptWait, NO_WAIT, NodeId, Result,
+    Transport, bus,
 };
 
 /// Where Windows has a device.
@@ -80,7 +80,9 @@ fn translate(error: &io::Error, what: &'static str) -> Error {
         code::ERROR_ACCESS_DENIED | code::ERROR_SHARING_VIOLATION | code::ERROR_BUSY => ErrorKind::Busy,
         code::ERROR_SEM_TIMEOUT => ErrorKind::Timeout,
         code::ERROR_GEN_FAILURE => ErrorKind::Stall,
-        code::ERROR_NOT_ENOUGH_MEMORY | code::ERROR_OUTOFMEMORY | code::ERROR_NO_SYSTEM_RESOURCES => ErrorKind::NoMemory,
+        code::ERROR_NOT_ENOUGH_MEMORY | code::ERROR_OUTOFMEMORY | code::ERROR_NO_SYSTEM_RESOURCES => {
+            ErrorKind::NoMemory
+        }
         _ => ErrorKind::Other,
     };
     failure(kind, errno, what)
@@ -155,7 +157,8 @@ impl Device {
         // 0 would be for ever.
         let millis = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX).max(1);
         // SAFETY: the handle is open, the value is of the size the policy has.
-        let done = unsafe { WinUsb_SetPipePolicy(self.usb, endpoint, PIPE_TRANSFER_TIMEOUT, 4, (&raw const millis).cast()) };
+        let done =
+            unsafe { WinUsb_SetPipePolicy(self.usb, endpoint, PIPE_TRANSFER_TIMEOUT, 4, (&raw const millis).cast()) };
         if done == 0 { Err(last("timeout")) } else { Ok(()) }
     }
 
@@ -173,8 +176,16 @@ impl Device {
         let (count, mut len) = (room(buffer.len()), 0);
         // SAFETY: the handle is open, `buffer` is writable for `count` bytes; without an OVERLAPPED the call ends with the
         // transfer.
-        let done =
-            unsafe { WinUsb_ReadPipe(self.usb, endpoint, buffer.as_mut_ptr(), count, &raw mut len, std::ptr::null()) };
+        let done = unsafe {
+            WinUsb_ReadPipe(
+                self.usb,
+                endpoint,
+                buffer.as_mut_ptr(),
+                count,
+                &raw mut len,
+                std::ptr::null(),
+            )
+        };
         size(done, len, "bulk in")
     }
 
@@ -253,19 +264,25 @@ impl Transport for WinUsb {
     }
 
     fn bulk_out(&self, data: &[u8], timeout: Duration) -> Result<usize> {
-        let endpoint = self.bulk_out.ok_or(failure(ErrorKind::Other, 0, "no bulk OUT endpoint"))?;
+        let endpoint = self
+            .bulk_out
+            .ok_or(failure(ErrorKind::Other, 0, "no bulk OUT endpoint"))?;
         self.with("bulk out", |device| device.write(endpoint.address, data, timeout))
     }
 
     fn bulk_in(&self, buffer: &mut [u8], timeout: Duration) -> Result<usize> {
-        let endpoint = self.bulk_in.ok_or(failure(ErrorKind::Other, 0, "no bulk IN endpoint"))?;
+        let endpoint = self
+            .bulk_in
+            .ok_or(failure(ErrorKind::Other, 0, "no bulk IN endpoint"))?;
         self.with("bulk in", |device| device.read(endpoint.address, buffer, timeout))
     }
 
     fn control_out(&self, request: ControlRequest, data: &[u8], timeout: Duration) -> Result<usize> {
         // Only read from: the request's direction is to the device.
         let pointer = data.as_ptr().cast_mut();
-        self.with("control", |device| device.control(request, pointer, data.len(), timeout))
+        self.with("control", |device| {
+            device.control(request, pointer, data.len(), timeout)
+        })
     }
 
     fn control_in(&self, request: ControlRequest, buffer: &mut [u8], timeout: Duration) -> Result<usize> {

@@ -12,15 +12,18 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use windows_sys::Win32::Devices::DeviceAndDriverInstallation as cm;
 use windows_sys::Win32::Devices::Properties::{DEVPKEY_Device_LastArrivalDate, DEVPROPTYPE};
-use windows_sys::Win32::System::Registry::{HKEY, KEY_READ, RegCloseKey, RegQueryValueExW};
+use windows_sys::Win32::System::Registry::{HKEY, KEY_READ};
 use windows_sys::core::GUID;
 
+pub use super::Scan;
 use super::winusb::Location;
-use super::{Backend, Interface, NodeId, Scan, descriptor};
+use super::{Backend, Interface, NodeId, descriptor};
 use crate::arbiter::store::Place;
+use crate::winreg::Key;
 use card::Card;
 
 /// Longest list of strings asked for, in code units.
@@ -28,7 +31,7 @@ const MAX_LIST_LEN: u32 = 1 << 20;
 
 /// What is on the bus.
 #[must_use]
-pub(crate) fn scan() -> Scan {
+pub fn scan() -> Scan {
     let mut scan = Scan::default();
     let nodes = Place::usb().nodes;
     let mut present = HashSet::new();
@@ -104,9 +107,11 @@ fn remove_stale(nodes: &Path, present: &HashSet<PathBuf>) {
 fn number(location: &Location) -> (u16, u16) {
     // FNV-1a: the same in every build, and good enough for the few devices of a machine.
     let units = location.instance.iter().flat_map(|unit| unit.to_le_bytes());
-    let hash = units.chain(location.arrival.to_le_bytes()).fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
-    });
+    let hash = units
+        .chain(location.arrival.to_le_bytes())
+        .fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
+        });
     let [a, b, c, d, ..] = hash.to_le_bytes();
     (u16::from_le_bytes([a, b]) | 1, u16::from_le_bytes([c, d]))
 }
@@ -125,9 +130,8 @@ fn device_ids() -> Vec<u16> {
         return list;
     }
     // SAFETY: the filter ends in a NUL, `list` is writable for its length.
-    let result = unsafe {
-        cm::CM_Get_Device_ID_ListW(filter.as_ptr(), list.as_mut_ptr(), len.min(MAX_LIST_LEN), flags)
-    };
+    let result =
+        unsafe { cm::CM_Get_Device_ID_ListW(filter.as_ptr(), list.as_mut_ptr(), len.min(MAX_LIST_LEN), flags) };
     if result == cm::CR_SUCCESS { list } else { Vec::new() }
 }
 
@@ -138,7 +142,9 @@ fn locate(instance: &[u16]) -> Option<Location> {
     if !service.trim_end_matches('\0').eq_ignore_ascii_case("WinUSB") {
         return None;
     }
-    let path = interface_guids(device).iter().find_map(|guid| interface_path(guid, instance))?;
+    let path = interface_guids(device)
+        .iter()
+        .find_map(|guid| interface_path(guid, instance))?;
     Some(Location {
         path: PathBuf::from(path),
         instance: instance.to_vec(),
@@ -154,8 +160,9 @@ fn device(instance: &[u16]) -> Option<u32> {
 }
 
 /// When the device was plugged in, in units of 100 ns; `None` if it is not.
-pub(crate) fn arrival(instance: &[u16]) -> Option<u64> {
+pub(super) fn arrival(instance: &[u16]) -> Option<u64> {
     let device = device(instance)?;
+    let key = DEVPKEY_Device_LastArrivalDate;
     let mut kind: DEVPROPTYPE = 0;
     let mut time = [0_u8; 8];
     let mut len = 8;
@@ -163,7 +170,7 @@ pub(crate) fn arrival(instance: &[u16]) -> Option<u64> {
     let result = unsafe {
         cm::CM_Get_DevNode_PropertyW(
             device,
-            &raw const DEVPKEY_Device_LastArrivalDate,
+            &raw const key,
             &raw mut kind,
             time.as_mut_ptr(),
             &raw mut len,
@@ -171,7 +178,11 @@ pub(crate) fn arrival(instance: &[u16]) -> Option<u64> {
         )
     };
     // Windows 7 does not know it: then a device in another's place looks the same.
-    Some(if result == cm::CR_SUCCESS { u64::from_le_bytes(time) } else { 0 })
+    Some(if result == cm::CR_SUCCESS {
+        u64::from_le_bytes(time)
+    } else {
+        0
+    })
 }
 
 /// A property of text.
@@ -210,36 +221,15 @@ fn interface_guids(device: u32) -> Vec<GUID> {
     if opened != cm::CR_SUCCESS {
         return Vec::new();
     }
-    let text = ["DeviceInterfaceGUIDs", "DeviceInterfaceGUID"]
+    // SAFETY: the call above has just opened it, and nobody else closes it.
+    let key = unsafe { Key::from_raw(key) };
+    let texts = ["DeviceInterfaceGUIDs", "DeviceInterfaceGUID"].map(|name| key.texts(name));
+    texts
         .iter()
-        .find_map(|name| value(key, name))
-        .unwrap_or_default();
-    // SAFETY: the key is ours and not used any more.
-    unsafe { RegCloseKey(key) };
-    strings(&text)
-        .iter()
-        .filter_map(|guid| parse_guid(&String::from_utf16_lossy(guid)))
+        .flatten()
+        .flatten()
+        .filter_map(|text| parse_guid(text))
         .collect()
-}
-
-/// A text of the registry, or several.
-fn value(key: HKEY, name: &str) -> Option<Vec<u16>> {
-    let name = wide(name);
-    let mut text = vec![0_u16; 1024];
-    let mut len = 2048;
-    // SAFETY: the key is open, the name ends in a NUL, `text` is writable for `len` bytes; the type is not asked for.
-    let result = unsafe {
-        RegQueryValueExW(
-            key,
-            name.as_ptr(),
-            std::ptr::null(),
-            std::ptr::null_mut(),
-            text.as_mut_ptr().cast(),
-            &raw mut len,
-        )
-    };
-    text.truncate(usize::try_from(len / 2).unwrap_or(0));
-    (result == 0).then_some(text)
 }
 
 /// `{xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx}`.
@@ -282,29 +272,35 @@ fn wide(text: &str) -> Vec<u16> {
 
 /// Nothing can be listened to: Windows tells of devices by calling back on a thread of its own.
 #[must_use]
-pub(crate) fn watch_paths() -> Vec<PathBuf> {
+pub fn watch_paths() -> Vec<PathBuf> {
     Vec::new()
 }
 
+/// So while somebody waits the bus is looked at this often.
+pub(crate) const LOOK_AGAIN: Option<Duration> = Some(Duration::from_secs(1));
+
 /// There is no telling whether the list is still right.
 #[derive(Clone, Debug)]
-pub(crate) struct SnapshotKey;
+pub struct SnapshotKey;
 
 impl SnapshotKey {
     /// Never.
+    #[must_use]
     #[allow(clippy::unused_self, reason = "the other system's looks at something")]
-    pub(crate) fn is_current(&self, _: &Path) -> bool {
+    pub fn is_current(&self, _: &Path) -> bool {
         false
     }
 }
 
 /// See [`SnapshotKey`].
-pub(crate) fn snapshot_key(_: &Path) -> SnapshotKey {
+#[must_use]
+pub fn snapshot_key(_: &Path) -> SnapshotKey {
     SnapshotKey
 }
 
 /// Who has a device open: Windows does not say.
-pub(crate) fn holder_of(_: &Path) -> Vec<(u32, String)> {
+#[must_use]
+pub fn holder_of(_: &Path) -> Vec<(u32, String)> {
     Vec::new()
 }
 

@@ -218,7 +218,11 @@ fn lock(file: &File, at: u64) -> io::Result<()> {
     let mut place = place(at);
     // SAFETY: the handle is open while `file` is borrowed; `place` lives through the call, which ends when the lock is taken.
     let done = unsafe { LockFileEx(file.as_raw_handle(), LOCKFILE_EXCLUSIVE_LOCK, 0, 1, 0, &raw mut place) };
-    if done == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if done == 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
 }
 
 fn try_lock(file: &File, at: u64, mode: Mode) -> io::Result<bool> {
@@ -233,7 +237,10 @@ fn try_lock(file: &File, at: u64, mode: Mode) -> io::Result<bool> {
     }
     let error = io::Error::last_os_error();
     let taken = [ERROR_LOCK_VIOLATION, ERROR_IO_PENDING];
-    if taken.iter().any(|code| i32::try_from(*code).ok() == error.raw_os_error()) {
+    if taken
+        .iter()
+        .any(|code| i32::try_from(*code).ok() == error.raw_os_error())
+    {
         Ok(false)
     } else {
         Err(error)
@@ -252,5 +259,9 @@ fn unlock(file: &File, at: u64) -> io::Result<()> {
     let mut place = place(at);
     // SAFETY: the handle is open while `file` is borrowed; `place` lives through the call.
     let done = unsafe { UnlockFileEx(file.as_raw_handle(), 0, 1, 0, &raw mut place) };
-    if done == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if done == 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
 }

@@ -1,6 +1,9 @@
 //! Records in a folder of all users; what the folder allows to whom, its files inherit.
 
-#![allow(unsafe_code, reason = "security descriptors, MoveFileExW, GetFileInformationByHandleEx")]
+#![allow(
+    unsafe_code,
+    reason = "security descriptors, MoveFileExW, GetFileInformationByHandleEx"
+)]
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -90,7 +93,13 @@ pub(super) struct DirectoryLock {
 impl DirectoryLock {
     pub(super) fn take(directory: &Path) -> Option<Self> {
         let path = directory.join("lock");
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).ok()?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .ok()?;
         let deadline = Instant::now() + DIRECTORY_PATIENCE;
         while !locks::try_lock_whole(&file).ok()? {
             if Instant::now() >= deadline {

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use windows_sys::Win32::Foundation::{HANDLE, INVALID_HANDLE_VALUE, WAIT_FAILED, WAIT_OBJECT_0};
 use windows_sys::Win32::Storage::FileSystem::{
-    FILE_NOTIFY_CHANGE_DIR_NAME, FILE_NOTIFY_CHANGE_FILE_NAME, FindCloseChangeNotification, FindFirstChangeNotificationW,
-    FindNextChangeNotification,
+    FILE_NOTIFY_CHANGE_DIR_NAME, FILE_NOTIFY_CHANGE_FILE_NAME, FindCloseChangeNotification,
+    FindFirstChangeNotificationW, FindNextChangeNotification,
 };
 use windows_sys::Win32::System::Threading::{CreateEventW, SetEvent, WaitForMultipleObjects, WaitForSingleObject};
 
@@ -91,7 +91,8 @@ impl Ear {
     /// The system's error.
     pub(crate) fn add_node(&self, path: &Path) -> io::Result<()> {
         self.add_made(parties(path), true)?;
-        path.parent().map_or(Ok(()), |folder| self.add(folder.to_owned(), false))
+        path.parent()
+            .map_or(Ok(()), |folder| self.add(folder.to_owned(), false))
     }
 
     /// Hears what comes and goes in a folder of the bus.
@@ -134,7 +135,11 @@ impl Ear {
 
     /// For [`poll`].
     pub(crate) fn entries(&self) -> Vec<Entry> {
-        self.places.lock().iter().map(|place| entry(place.change.0, POLLIN)).collect()
+        self.places
+            .lock()
+            .iter()
+            .map(|place| entry(place.change.0, POLLIN))
+            .collect()
     }
 }
 
@@ -209,12 +214,18 @@ impl Signal {
     pub(crate) fn entry(&self) -> Entry {
         entry(self.event.as_raw_handle(), POLLIN)
     }
+
+    /// For a program that waits for it: the event's handle.
+    pub(crate) fn handle(&self) -> *mut std::ffi::c_void {
+        self.event.as_raw_handle()
+    }
 }
 
 /// Something to wait for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry {
-    fd: RawWait,
+    /// The handle.
+    pub(crate) fd: RawWait,
     /// Not 0 if there is something to be had.
     pub(crate) revents: i16,
 }
@@ -242,7 +253,9 @@ pub(crate) fn poll(fds: &mut [Entry], deadline: Option<Instant>) -> io::Result<(
         let left = deadline.map(|end| end.saturating_duration_since(Instant::now()));
         // Rounded up, so that the time has come when it has passed; 2^32 - 1 stands for ever.
         let millis = left.map_or(u32::MAX, |left| {
-            u32::try_from(left.as_nanos().div_ceil(1_000_000)).unwrap_or(u32::MAX).min(u32::MAX - 1)
+            u32::try_from(left.as_nanos().div_ceil(1_000_000))
+                .unwrap_or(u32::MAX)
+                .min(u32::MAX - 1)
         });
         let Some(signalled) = wait(listed, millis)? else {
             if deadline.is_some_and(|end| end <= Instant::now()) {

@@ -121,7 +121,14 @@ impl Stream {
         let (socket, handle) = (usize::try_from(self.socket.as_raw_socket()), event.as_raw_handle());
         let socket = socket.map_err(|_| io::ErrorKind::InvalidInput)?;
         // SAFETY: socket and event are ours and open.
-        if unsafe { WSAEventSelect(socket, handle, i32::try_from(FD_READ | FD_CLOSE).unwrap_or(0)) } == SOCKET_ERROR {
+        if unsafe {
+            WSAEventSelect(
+                socket,
+                handle.addr().cast_signed(),
+                i32::try_from(FD_READ | FD_CLOSE).unwrap_or(0),
+            )
+        } == SOCKET_ERROR
+        {
             return Err(io::Error::last_os_error());
         }
         *arrived = Some(event);

@@ -10,7 +10,9 @@ use std::path::PathBuf;
 use std::ptr;
 use std::time::Duration;
 
-use windows_sys::Win32::System::Threading::{CREATE_WAITABLE_TIMER_MANUAL_RESET, CancelWaitableTimer, CreateWaitableTimerExW, SetWaitableTimer, TIMER_ALL_ACCESS};
+use windows_sys::Win32::System::Threading::{
+    CREATE_WAITABLE_TIMER_MANUAL_RESET, CancelWaitableTimer, CreateWaitableTimerExW, SetWaitableTimer, TIMER_ALL_ACCESS,
+};
 
 use crate::usb::{NodeId, RawWait};
 use crate::vanishing;

@@ -59,7 +59,8 @@ impl Card {
         };
         let mut descriptors = descriptor(DEVICE, 0, 0, 18)?;
         let indices = [14, 15, 16].map(|at| descriptors.get(at).copied().filter(|index| *index != 0));
-        let strings = indices.map(|index| text::from_descriptor(&descriptor(STRING, index?, LANGUAGE, MAX_STRING_LEN).ok()?));
+        let strings =
+            indices.map(|index| text::from_descriptor(&descriptor(STRING, index?, LANGUAGE, MAX_STRING_LEN).ok()?));
         descriptors.extend(descriptor(CONFIGURATION, 0, 0, MAX_DESCRIPTORS_LEN)?);
         Ok(Self {
             interface: device.interface_number().map_err(io::Error::other)?,
