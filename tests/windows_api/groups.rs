@@ -28,6 +28,8 @@ both! {
     the_user_sees_the_systems_entries_and_hides_them
     a_null_context_is_allowed_where_microsoft_says_so
     names_have_limits
+    there_is_room_for_so_many
+    nobody_changes_what_is_not_to_be_trusted
     bad_contexts_and_null_names_are_refused
 }
 
@@ -293,6 +295,64 @@ fn names_have_limits<U: Text>(form: &Form<U>) {
     assert_eq!(form.add(bench.user, &longest, &longest), Ok(()));
     assert_eq!(form.readers(bench.user, Some(&[&longest])), Ok(vec![longest.clone()]));
     assert!(form.connected(bench.user, &longest, SCARD_SHARE_DIRECT).is_ok());
+}
+
+/// docs/database.md: 1024 names, 64 groups, 64 providers.
+fn there_is_room_for_so_many<U: Text>(form: &Form<U>) {
+    let mut bench = Bench::new();
+    let device = bench.reader();
+    let user = bench.user;
+    for number in 0..63 {
+        assert_eq!(form.add(user, &device, &format!("group {number}")), Ok(()));
+    }
+    assert_eq!(form.add(user, &device, "one too many"), Err(Error::NoMemory));
+    assert_eq!(form.groups(user).unwrap().len(), 64);
+    form.new_card(user, "Card", &[0x3B, 0x00], None).unwrap();
+    for number in 2..66 {
+        assert_eq!(form.provide(user, "Card", number, "name"), Ok(()));
+    }
+    assert_eq!(form.provide(user, "Card", 66, "name"), Err(Error::NoMemory));
+    assert_eq!(form.provide(user, "Card", 65, "other name"), Ok(()), "in place of another");
+    let mut text = String::new();
+    for number in 0..1024 {
+        text.push_str(&format!("[reader \"r{number}\"]\n[card \"c{number}\"]\natr=3b00\n"));
+    }
+    std::fs::write(bench.user_file(), text).unwrap();
+    assert_eq!(form.introduce(user, "one too many", &device), Err(Error::NoMemory));
+    assert_eq!(form.add(user, &device, "Desk"), Err(Error::NoMemory), "its entry would be one more");
+    assert_eq!(form.forget(user, &device), Err(Error::NoMemory));
+    assert_eq!(form.new_card(user, "one too many", &[0x3B, 0x00], None), Err(Error::NoMemory));
+    assert_eq!(form.forget(user, "r7"), Ok(()), "an own name is forgotten in place");
+    assert_eq!(form.end_card(user, "c7"), Ok(()));
+    assert_eq!(form.new_card(user, "fits", &[0x3B, 0x00], None), Ok(()));
+}
+
+/// SCARD_E_NO_ACCESS of everything that writes.
+fn nobody_changes_what_is_not_to_be_trusted<U: Text>(form: &Form<U>) {
+    let mut bench = Bench::new();
+    let device = bench.reader();
+    let user = bench.user;
+    form.new_card(user, "Card", &[0x3B, 0x00], None).unwrap();
+    form.introduce(user, "Desk", &device).unwrap();
+    let mode = |mode| {
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(bench.user_file(), permissions).unwrap();
+    };
+    mode(0o602);
+    let results = [
+        form.end_group(user, "Mine"),
+        form.introduce(user, "More", &device),
+        form.forget(user, &device),
+        form.add(user, &device, "Mine"),
+        form.remove(user, &device, "Mine"),
+        form.provide(user, "Card", 2, "name"),
+        form.new_card(user, "More", &[0x3B, 0x00], None),
+        form.end_card(user, "Card"),
+    ];
+    assert_eq!(results, [Err(Error::NoAccess); 8]);
+    mode(0o600);
+    assert_eq!(form.cards(user, None, &[]), Ok(vec!["Card".to_owned()]));
+    assert_eq!(form.readers(user, None), Ok(vec![device, "Desk".to_owned()]));
 }
 
 fn bad_contexts_and_null_names_are_refused<U: Text>(form: &Form<U>) {
