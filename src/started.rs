@@ -33,7 +33,7 @@ pub(crate) fn access() -> Result<HANDLE> {
         started.event = Some(new_event()?);
     }
     started.holders += 1;
-    started.event.as_ref().map(handle).ok_or(Error::InternalError)
+    started.event.as_ref().map(Signal::handle).ok_or(Error::InternalError)
 }
 
 /// An event that is set. Descriptor 0 would be a null handle.
@@ -45,21 +45,9 @@ fn new_event() -> Result<Signal> {
         })
     };
     let first = new()?;
-    let event = if handle(&first).is_null() { new()? } else { first };
+    let event = if first.handle().is_null() { new()? } else { first };
     event.set();
     Ok(event)
-}
-
-/// On Unix the number of the descriptor, to `poll` for reading.
-#[cfg(unix)]
-fn handle(event: &Signal) -> HANDLE {
-    std::ptr::without_provenance_mut(usize::try_from(event.entry().fd).unwrap_or(0))
-}
-
-/// On Windows the event's handle, to wait for.
-#[cfg(windows)]
-fn handle(event: &Signal) -> HANDLE {
-    event.entry().fd
 }
 
 /// One holder less; the event goes with the last.

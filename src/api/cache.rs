@@ -128,9 +128,12 @@ unsafe fn write<U: Unit>(
     // SAFETY: by contract.
     let name = unsafe { text::string(name) }?;
     // SAFETY: by contract.
-    let value = unsafe { ffi::bytes_in(data, length, MAX_LEN) }.map_err(|error| match error {
-        Error::InsufficientBuffer => Error::CacheItemTooBig,
-        other => other,
+    let value = unsafe { ffi::bytes_in(data, length, MAX_LEN) }.map_err(|error| {
+        if error == Error::InsufficientBuffer {
+            Error::CacheItemTooBig
+        } else {
+            error
+        }
     })?;
     cache::write(GUID::to_bytes(card), revision(counter), &name, &value)
 }

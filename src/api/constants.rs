@@ -51,7 +51,7 @@ constants! {
     SCARD_SCOPE_TERMINAL = 1;
     /// Scope of the system.
     SCARD_SCOPE_SYSTEM = 2;
-    /// Global scope; all scopes are equal here.
+    /// Global scope; the same as the system's.
     SCARD_SCOPE_GLOBAL = 3;
 
     // Providers of a kind of card.

@@ -194,6 +194,8 @@ pub(crate) struct Database {
     pub(crate) cards: Vec<CardType>,
     /// Lines of the file that are kept and not understood: comments, and what later versions write.
     pub(crate) kept: Vec<String>,
+    /// Lines of entries that are wrong, or the second of their name; kept likewise.
+    pub(crate) rejected: Vec<String>,
 }
 
 impl Database {

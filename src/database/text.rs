@@ -8,9 +8,6 @@ use super::model::{
 const HEADING: &str =
     "# Smart card database, version 1. Programs change this file; its format is in docs/database.md of winscard.";
 
-/// Most lines that are kept without being understood.
-const MAX_KEPT: usize = 4096;
-
 /// Begins the lines that are kept, so that they belong to no entry.
 const KEPT: &str = "[other]";
 
@@ -23,10 +20,11 @@ enum Kind {
     Card(CardType, bool),
 }
 
-/// An entry, and the lines it is made of.
+/// An entry, the lines it is made of, and those of them that say nothing.
 struct Section {
     kind: Kind,
     lines: Vec<String>,
+    unknown: Vec<String>,
 }
 
 /// Reads the text of a file. Never fails.
@@ -43,10 +41,10 @@ pub(super) fn parse(text: &str) -> Database {
             if trimmed == KEPT {
                 continue;
             }
-            section.lines.push(line.to_owned());
             if matches!(section.kind, Kind::Other) {
-                keep(&mut database, std::mem::take(&mut section.lines));
+                database.kept.push(line.to_owned());
             }
+            section.lines.push(line.to_owned());
             continue;
         }
         let known = trimmed
@@ -56,20 +54,15 @@ pub(super) fn parse(text: &str) -> Database {
                 Kind::Reader(entry) => read_reader(entry, key.trim(), value.trim()),
                 Kind::Card(card, bad) => read_card(card, bad, key.trim(), value.trim()),
             });
-        if known {
-            section.lines.push(line.to_owned());
-        } else {
-            keep(&mut database, vec![line.to_owned()]);
+        if matches!(section.kind, Kind::Other) {
+            database.kept.push(line.to_owned());
+        } else if !known {
+            section.unknown.push(line.to_owned());
         }
+        section.lines.push(line.to_owned());
     }
     finish(&mut database, section);
     database
-}
-
-fn keep(database: &mut Database, lines: Vec<String>) {
-    if database.kept.len() + lines.len() <= MAX_KEPT {
-        database.kept.extend(lines);
-    }
 }
 
 fn open(head: &str) -> Section {
@@ -89,8 +82,11 @@ fn open(head: &str) -> Section {
         ),
         _ => Kind::Other,
     };
-    let lines = Vec::new();
-    Section { kind, lines }
+    Section {
+        kind,
+        lines: Vec::new(),
+        unknown: Vec::new(),
+    }
 }
 
 /// Takes an entry that makes sense, the first of its name; else keeps its lines.
@@ -101,7 +97,7 @@ fn finish(database: &mut Database, section: Section) {
             let fits = database.readers.len() < MAX_ENTRIES && database.reader(&entry.name).is_none();
             if fits && check_name(&entry.name).is_ok() {
                 database.readers.push(entry);
-                return;
+                return database.kept.extend(section.unknown);
             }
             entry.name
         }
@@ -110,13 +106,13 @@ fn finish(database: &mut Database, section: Section) {
             let sound = !bad && check_name(&card.name).is_ok() && check_atr(&card.atr, card.mask.as_deref()).is_ok();
             if fits && sound {
                 database.cards.push(card);
-                return;
+                return database.kept.extend(section.unknown);
             }
             card.name
         }
     };
     log::warn!("database: the entry {name:?} is wrong, or the second of its name; not used");
-    keep(database, section.lines);
+    database.rejected.extend(section.lines);
 }
 
 fn push<T>(list: &mut Vec<T>, item: Option<T>) -> bool {
@@ -186,9 +182,9 @@ pub(super) fn write(database: &Database) -> String {
         let providers = card.providers.iter();
         lines.extend(providers.map(|(number, name)| format!("provider {number} = {}", quote(name))));
     }
-    if !database.kept.is_empty() {
+    if !database.kept.is_empty() || !database.rejected.is_empty() {
         lines.extend([String::new(), KEPT.to_owned()]);
-        lines.extend(database.kept.iter().cloned());
+        lines.extend(database.kept.iter().chain(&database.rejected).cloned());
     }
     lines.push(String::new());
     lines.join("\n")
@@ -243,7 +239,7 @@ mod tests {
                 interfaces: vec![Guid([7; 16]), Guid([8; 16])],
                 providers: vec![(2, "A provider".to_owned()), (0x8000_0001, "card.so".to_owned())],
             }],
-            kept: Vec::new(),
+            ..Database::default()
         }
     }
 
@@ -278,7 +274,7 @@ mod tests {
         let database = parse(text);
         let cards: Vec<&str> = database.cards.iter().map(|card| card.name.as_str()).collect();
         assert_eq!(cards, ["b", "d"]);
-        assert!(database.kept.contains(&"[card \"a\"]".to_owned()));
+        assert!(database.rejected.contains(&"[card \"a\"]".to_owned()));
         assert_eq!(parse(&write(&database)), database, "also what is wrong is kept");
         assert_eq!(database.cards[0].atr, [0x3B, 0x00]);
         assert!(database.readers.is_empty());

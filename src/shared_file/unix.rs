@@ -121,19 +121,23 @@ impl SharedFile {
 
     fn failed(&self, error: &io::Error) -> Error {
         log::error!("{}: {error}; not changed", self.path.display());
-        match error.kind() {
-            io::ErrorKind::PermissionDenied
-            | io::ErrorKind::ReadOnlyFilesystem
-            | io::ErrorKind::NotFound
-            | io::ErrorKind::NotADirectory
-            | io::ErrorKind::FileTooLarge => Error::NoAccess,
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::OutOfMemory => Error::NoMemory,
-            _ => match error.raw_os_error() {
-                Some(libc::EMFILE | libc::ENFILE) => Error::NoMemory,
-                // A link where a file should be.
-                Some(libc::ELOOP) => Error::NoAccess,
-                _ => Error::UnknownError,
-            },
+        use io::ErrorKind as Kind;
+        let no_access = [
+            Kind::PermissionDenied,
+            Kind::ReadOnlyFilesystem,
+            Kind::NotFound,
+            Kind::NotADirectory,
+            Kind::FileTooLarge,
+        ];
+        let no_room = [Kind::StorageFull, Kind::QuotaExceeded, Kind::OutOfMemory];
+        let code = error.raw_os_error();
+        // ELOOP: a link where a file should be.
+        if no_access.contains(&error.kind()) || code == Some(libc::ELOOP) {
+            Error::NoAccess
+        } else if no_room.contains(&error.kind()) || matches!(code, Some(libc::EMFILE | libc::ENFILE)) {
+            Error::NoMemory
+        } else {
+            Error::UnknownError
         }
     }
 

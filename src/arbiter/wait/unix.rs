@@ -142,6 +142,11 @@ impl Signal {
     pub(crate) fn entry(&self) -> Entry {
         entry(self.file.as_raw_fd(), POLLIN)
     }
+
+    /// For a program that waits for it: the number of the descriptor.
+    pub(crate) fn handle(&self) -> *mut std::ffi::c_void {
+        std::ptr::without_provenance_mut(usize::try_from(self.file.as_raw_fd()).unwrap_or(0))
+    }
 }
 
 fn owned(fd: RawFd) -> io::Result<OwnedFd> {

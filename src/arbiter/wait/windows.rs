@@ -214,6 +214,11 @@ impl Signal {
     pub(crate) fn entry(&self) -> Entry {
         entry(self.event.as_raw_handle(), POLLIN)
     }
+
+    /// For a program that waits for it: the event's handle.
+    pub(crate) fn handle(&self) -> *mut std::ffi::c_void {
+        self.event.as_raw_handle()
+    }
 }
 
 /// Something to wait for.
