@@ -120,6 +120,8 @@ pub(crate) struct Line {
 pub(crate) struct Slot {
     /// The card's state.
     pub(crate) state: CardState,
+    /// A card was in the slot when the reader failed.
+    pub(crate) failed_with_card: bool,
     /// Protocol in use: 0 none, 1 T=0, 2 T=1, 4 raw (PC/SC's numbers).
     pub(crate) protocol: u8,
     /// Insertions and removals since the reader arrived.
@@ -254,7 +256,12 @@ impl Slot {
     pub(crate) fn encode(&self) -> [u8; SLOT_LEN] {
         let mut out = [0; SLOT_LEN];
         let mut w = Writer { out: &mut out, at: 8 };
-        w.put(&[self.state as u8, self.protocol, self.atr.len, 0]);
+        w.put(&[
+            self.state as u8,
+            self.protocol,
+            self.atr.len,
+            self.failed_with_card.into(),
+        ]);
         w.put(&u32::from(self.moves).to_le_bytes());
         for value in [self.owner, self.event, self.last_reset, self.last_removal] {
             w.put(&value.to_le_bytes());
@@ -280,9 +287,9 @@ impl Slot {
             return None;
         }
         let mut r = Reader { bytes, at: 8 };
-        let (state, protocol, atr_len, _) = (CardState::from_byte(r.u8()?)?, r.u8()?, r.u8()?, r.u8()?);
+        let (state, protocol, atr_len, flags) = (CardState::from_byte(r.u8()?)?, r.u8()?, r.u8()?, r.u8()?);
         let moves = u16::try_from(r.u32()?).ok()?;
-        if !matches!(protocol, 0 | 1 | 2 | 4) || usize::from(atr_len) > MAX_ATR_LEN {
+        if flags > 1 || !matches!(protocol, 0 | 1 | 2 | 4) || usize::from(atr_len) > MAX_ATR_LEN {
             return None;
         }
         let (owner, event, last_reset, last_removal) = (r.u32()?, r.u32()?, r.u32()?, r.u32()?);
@@ -299,6 +306,7 @@ impl Slot {
         };
         Some(Self {
             state,
+            failed_with_card: flags == 1,
             protocol,
             moves,
             owner,
@@ -391,6 +399,7 @@ mod tests {
         let mut slot = Slot::fresh(123_456_789);
         slot.state = CardState::Powered;
         slot.protocol = 2;
+        slot.failed_with_card = true;
         slot.moves = 0xFFFE;
         slot.owner = 0x1234_5678;
         slot.atr = Atr::new(&[0x3B; 33]);
@@ -437,7 +446,7 @@ mod tests {
 
     #[test]
     fn values_out_of_range_are_refused_even_with_a_right_checksum() {
-        for (at, value) in [(8, 8), (9, 3), (10, 34), (14, 1), (140, 1)] {
+        for (at, value) in [(8, 8), (9, 3), (10, 34), (11, 2), (14, 1), (140, 1)] {
             let mut bytes = slot().encode();
             bytes[at] = value;
             seal(&mut bytes, 0);

@@ -30,8 +30,12 @@ impl Hints {
     }
 
     /// Whether the card that was in a slot has left it meanwhile. One that nobody has powered yet may be the very card
-    /// whose coming was reported.
-    pub(crate) fn say_left(self, slot: u8, state: CardState) -> bool {
+    /// whose coming was reported. A powered one is not judged by reports, which may be older than what is known, where the
+    /// slot's status will tell (`tells`): no other card is active then.
+    pub(crate) fn say_left(self, slot: u8, state: CardState, tells: bool) -> bool {
+        if tells && state == CardState::Powered {
+            return false;
+        }
         let replaced = self.replaced & bit(slot) != 0 && state != CardState::Inserted;
         self.emptied & bit(slot) != 0 || replaced
     }

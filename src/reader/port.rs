@@ -329,6 +329,11 @@ impl Port {
         self.nature.activates && self.nature.reports
     }
 
+    /// Whether the status of a slot tells a powered card from another that has taken its place.
+    pub(crate) fn tells_swaps(&self) -> bool {
+        self.nature.knows_status && !self.nature.activates
+    }
+
     /// Whether the slot status is worth asking for.
     pub(crate) fn knows_status(&self) -> bool {
         self.nature.knows_status

@@ -74,7 +74,8 @@ impl Turn<'_> {
     /// Asks the reader for the slot's status and draws the conclusions.
     fn ask(&mut self) -> Result<()> {
         let port = self.port();
-        let left = std::mem::take(&mut self.hints).say_left(self.slot, self.card.state);
+        let (state, tells) = (self.card.state, port.tells_swaps());
+        let mut left = std::mem::take(&mut self.hints).say_left(self.slot, state, tells);
         if !port.knows_status() {
             self.card.last_poll_ms = Moment::now().millis().max(1);
             if !self.card.state.is_present() {
@@ -99,6 +100,11 @@ impl Turn<'_> {
             let left_over = took_over && engine.take_met_foreign_command();
             (status, engine.take_resynced() || left_over)
         };
+        // A report from before the answer is no news after it.
+        if let Ok(hints) = port.reap() {
+            left |= hints.say_left(self.slot, state, tells);
+            self.note(hints.but(self.slot));
+        }
         if out_of_step {
             self.distrust(RESYNCED);
         }
@@ -111,6 +117,7 @@ impl Turn<'_> {
             Err(error) => {
                 if self.card.state != CardState::Failed {
                     log::error!("{} slot {}: {error}", port.interface().node.display(), self.slot);
+                    self.card.failed_with_card = self.card.state.is_present();
                     self.card.state = CardState::Failed;
                     self.bell = true;
                 }
@@ -134,10 +141,14 @@ impl Turn<'_> {
             }
             CardState::Failed => {
                 // Nothing is known of what happened meanwhile; handles must not go on as if nothing had.
-                self.card.note_removal();
+                if self.card.failed_with_card {
+                    self.card.note_removal();
+                }
+                self.card.state = CardState::Absent;
                 if present {
                     self.card.note_insertion();
                 }
+                self.card.failed_with_card = false;
                 self.bell = true;
             }
             CardState::Absent if present => {

@@ -180,7 +180,7 @@ impl<'a> Turn<'a> {
         let mut any = false;
         for slot in (0..self.port().slots()).filter(|slot| *slot != self.slot && hints.concern(*slot)) {
             if let (_, Some(mut entry)) = self.port().store().read(slot) {
-                doubt(&mut entry, hints, slot);
+                doubt(&mut entry, hints, slot, self.port().tells_swaps());
                 self.port().store().write_slot(slot, &entry);
                 self.port().see_moves(slot, entry.moves);
                 any = true;
@@ -369,7 +369,8 @@ impl Drop for Turn<'_> {
         } else {
             // The reader says it once only, and this turn did not ask.
             if self.hints.concern(self.slot) {
-                self.bell |= doubt(&mut self.card, self.hints, self.slot);
+                let tells = self.port().tells_swaps();
+                self.bell |= doubt(&mut self.card, self.hints, self.slot, tells);
             }
             if self.header != self.header_written {
                 store.write_header(&self.header);
@@ -400,13 +401,13 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// Notes what the reader said of a slot that is not asked now; whether that is a change. A card that was taken out has
-/// left even if there is one again when the slot is asked.
-fn doubt(card: &mut Slot, hints: Hints, slot: u8) -> bool {
+/// Notes what the reader said of a slot that is not asked now; whether somebody has to look at it. A card that was taken
+/// out has left even if there is one again when the slot is asked.
+fn doubt(card: &mut Slot, hints: Hints, slot: u8, tells: bool) -> bool {
     card.last_poll_ms = 0;
-    let left = hints.say_left(slot, card.state) && card.state.is_present();
+    let left = hints.say_left(slot, card.state, tells) && card.state.is_present();
     if left {
         card.note_removal();
     }
-    left
+    left || card.state == CardState::Powered
 }

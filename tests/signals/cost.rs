@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::agents::*;
 use crate::players::*;
-use crate::stopped::{go_on, stop};
+use crate::stopped::{go_on, stop_asleep};
 use crate::support::quiet::Quiet;
 
 fn connected(world: &World) -> Player {
@@ -110,6 +110,16 @@ fn among_eight_who_wait_nobody_starves() {
     }
 }
 
+/// Waits until an agent's call, which others have to end, sleeps.
+fn falls_asleep(agent: &Agent, listeners: usize) {
+    let begin = Quiet::now();
+    while agent.listeners() <= listeners {
+        assert!(begin.elapsed() < SOON * 5, "it does not wait");
+        thread::yield_now();
+    }
+    thread::sleep(Duration::from_millis(80));
+}
+
 /// Of two that want it at the same time it goes to the one that has waited, not to the one that has just had it. (One that
 /// takes too long to wake up is passed over, so not always on a busy machine.)
 #[test]
@@ -121,14 +131,20 @@ fn who_has_waited_comes_before_who_has_just_had_it() {
         a.gives("begin", Fine);
         let before = b.listeners();
         b.start("begin");
-        while b.listeners() == before {
-            thread::yield_now();
-        }
-        thread::sleep(Duration::from_millis(80));
+        falls_asleep(&b, before);
         a.start("end 0");
         a.start("begin");
         assert_eq!(a.result(SOON), "0", "end");
-        let b_is_first = a.is_waiting();
+        let begin = Quiet::now();
+        let b_is_first = loop {
+            assert!(begin.elapsed() < SOON, "neither of the two gets it");
+            if b.returns(Duration::from_millis(1)) {
+                break true;
+            }
+            if a.returns(Duration::from_millis(1)) {
+                break false;
+            }
+        };
         first += u32::from(b_is_first);
         let (one, other) = if b_is_first { (&mut b, &mut a) } else { (&mut a, &mut b) };
         assert_eq!(one.result(SOON), "0", "begin");
@@ -147,11 +163,8 @@ fn who_waits_and_is_stopped_is_passed_over() {
     a.gives("begin", Fine);
     let before = b.listeners();
     b.start("begin");
-    while b.listeners() == before {
-        thread::yield_now();
-    }
-    thread::sleep(Duration::from_millis(80));
-    stop(&b);
+    falls_asleep(&b, before);
+    stop_asleep(&b, &mut a);
     for _ in 0..20 {
         a.gives("end 0", Fine);
         a.gives("begin", Fine);

@@ -55,7 +55,7 @@ fn forks_among_working_threads_disturb_nobody() {
         player.agent.establish(0);
         assert!(player.agent.call("connect 2 3").starts_with("0 "));
         player.agent.answers(VERIFY, "9000");
-        player.agent.start("forks 200");
+        player.agent.start("forks 60");
         let answer = player.agent.result(SOON * 20);
         let complaints: Vec<_> = player
             .log()

@@ -206,12 +206,12 @@ impl Agent {
         }
     }
 
-    /// Whether the call started does not return within a moment.
-    pub(crate) fn is_waiting(&mut self) -> bool {
+    /// Whether the call started returns within this time.
+    pub(crate) fn returns(&mut self, within: Duration) -> bool {
         if self.early.is_none() {
-            self.early = self.lines.recv_timeout(NEVER).ok();
+            self.early = self.lines.recv_timeout(within).ok();
         }
-        self.early.is_none()
+        self.early.is_some()
     }
 
     /// How many places it listens to changes at: one more while a call waits.

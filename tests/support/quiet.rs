@@ -41,15 +41,21 @@ fn pressure(resource: &str) -> Duration {
     Duration::from_micros(total.and_then(|total| total.trim().parse().ok()).unwrap_or(0))
 }
 
-fn busy() -> [Duration; 4] {
-    [overslept(), pressure("cpu"), pressure("io"), pressure("memory")]
+/// Time in which the machine was busy, so far.
+pub(crate) fn busy() -> Duration {
+    overslept() + pressure("cpu") + pressure("io") + pressure("memory")
+}
+
+/// What is left of a time of which the machine was busy for a part.
+pub(crate) fn quiet(real: Duration, busy: Duration) -> Duration {
+    real.saturating_sub(busy).max(real / LONGEST)
 }
 
 /// A moment of that clock.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Quiet {
     begin: Instant,
-    busy: [Duration; 4],
+    busy: Duration,
 }
 
 impl Quiet {
@@ -62,9 +68,6 @@ impl Quiet {
 
     /// Time passed since, less the time in which the machine was busy.
     pub(crate) fn elapsed(&self) -> Duration {
-        let real = self.begin.elapsed();
-        let busy = busy().into_iter().zip(self.busy);
-        let busy: Duration = busy.map(|(now, then)| now.saturating_sub(then)).sum();
-        real.saturating_sub(busy).max(real / LONGEST)
+        quiet(self.begin.elapsed(), busy().saturating_sub(self.busy))
     }
 }
