@@ -412,7 +412,7 @@ def a_mute_card(side):
 @on_both
 def transactions_of_several_processes_exclude_each_other(side):
     """Each reads a number in the card and writes the next one, many times: none is lost."""
-    rounds, count = 25, 3
+    rounds, count = 12, 3
     with Bench(side, "counter", "level=tpdu,card=t1") as bench:
         agents = [bench.connected() for _ in range(count)]
         assert agents[0].ask("transmit 00D681000400000000") == "0 9000"
@@ -448,8 +448,8 @@ def the_database_is_safe_under_concurrent_writers(side):
     programs = [subprocess.Popen(side.command("writer", str(number)), env=side.environment("builtin"), stdin=subprocess.DEVNULL,
                                  cwd=side.folder) for number in range(3)]
     assert [program.wait(PATIENCE) for program in programs] == [0, 0, 0]
-    assert side.output("writer", "count", "60") == ["60 of 60"]
-    assert side.output("writer", "clear", "60") == ["0 of 60"]
+    assert side.output("writer", "count", "24") == ["24 of 24"]
+    assert side.output("writer", "clear", "24") == ["0 of 24"]
 
 
 @case
@@ -464,7 +464,7 @@ def the_database_is_in_the_registry_where_windows_has_it():
     assert WINDOWS.output("writer", "cards") == ["Foreign Card"]
     registry("delete", key + "SmartCards\\Foreign Card", "/f")
     assert WINDOWS.output("writer", "cards") == []
-    WINDOWS.output("writer", "clear", "200")
+    WINDOWS.output("writer", "clear", "64")
 
 
 def registry(*words):

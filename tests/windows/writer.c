@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0
- * One of several processes that write the user's reader and card database at once. "N": introduces 20 readers with names of its own;
+ * One of several processes that write the user's reader and card database at once. "N": introduces 8 readers with names of its own;
  * "count M": says how many of M are there; "clear M": forgets them and counts; "cards": names the kinds of cards.
  */
 #ifdef _WIN32
@@ -14,7 +14,7 @@ static SCARDCONTEXT context;
 
 static void name_of(char *name, int number)
 {
-	sprintf(name, "writer %d %d", number / 20, number % 20);
+	sprintf(name, "writer %d %d", number / 8, number % 8);
 }
 
 /* Introducing a name again tells that it is there. */
@@ -47,8 +47,8 @@ int main(int count, char **words)
 	if (!strcmp(words[1], "cards"))
 		return cards();
 	if (most == 0) {
-		for (i = 0; i < 20; i++) {
-			name_of(name, atoi(words[1]) * 20 + i);
+		for (i = 0; i < 8; i++) {
+			name_of(name, atoi(words[1]) * 8 + i);
 			if (SCardIntroduceReaderA(context, name, "some device") != SCARD_S_SUCCESS)
 				return 3;
 		}
