@@ -337,6 +337,32 @@ def an_exclusive_user_keeps_others_out_until_he_dies(side):
 
 
 @on_both
+def a_reader_that_nobody_can_take_is_given_back_and_shared_all_the_same(side):
+    """The arbitration of WinUSB devices, on the software reader."""
+    with Bench(side, "alone", "one-user=yes") as bench:
+        one, two = bench.connected(), bench.connected()
+        for agent in (one, two, one):
+            assert agent.ask("transmit " + READ) == "0 000102039000"
+        assert one.ask("begin") == "0"
+        two.tell("begin")
+        assert two.is_silent(0.7), "it did not wait"
+        assert one.ask("transmit " + SELECT) == "0 9000"
+        one.kill()
+        assert two.hear() == "80100068"
+        assert two.ask(f"reconnect {SHARED} 3 0") == "0 2"
+        assert two.ask("transmit " + READ) == "0 000102039000"
+        third = bench.connected()
+        assert third.ask("transmit " + READ) == "0 000102039000"
+        word = int(third.ask("change 0 0").split()[1], 16) & ~2
+        third.tell(f"change 60000 {word:x}")
+        assert third.is_silent(0.5)
+        assert two.ask("transmit " + READ) == "0 000102039000"
+        bench.control("remove 0")
+        assert int(third.hear().split()[1], 16) & 0x12 == 0x12
+        assert two.ask("transmit " + READ).split()[0] == "80100069"
+
+
+@on_both
 def two_processes_wait_and_both_see_a_card_come_and_go(side):
     with Bench(side, "card") as bench:
         one, two = bench.program(), bench.program()
