@@ -6,6 +6,9 @@
 //! swapped for empty ones without dropping what is in them; what a thread of the parent was just changing is not looked
 //! at. The child may establish contexts of its own.
 //!
+//! A thread that is just opening or closing one of these files and a thread that forks wait for each other: a child
+//! forked in between would have a descriptor that nobody knows of.
+//!
 //! Windows has no `fork`, and handles are not inherited: there nothing is tracked.
 
 #![allow(

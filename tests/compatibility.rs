@@ -33,7 +33,8 @@ fn quoted(cell: &str) -> Vec<String> {
 fn exports() -> BTreeMap<String, (bool, bool)> {
     let text = read("winscard.def");
     let lines = text.lines().map(str::trim);
-    let entries = lines.filter(|line| line.starts_with("SCard") || line.starts_with("g_rg") || line.starts_with("pcsc"));
+    let entries =
+        lines.filter(|line| line.starts_with("SCard") || line.starts_with("g_rg") || line.starts_with("pcsc"));
     let platforms = |line: &str| match line.split_once(';').map(|(_, mark)| mark.trim()) {
         Some("unix") => (true, false),
         Some("windows") => (false, true),
@@ -54,7 +55,10 @@ fn every_export_has_its_row_its_platforms_and_its_tests() {
         root().join(name).is_file() || code.contains(&format!("fn {name}(")) || code.contains(&format!("fn {name}<"))
     };
     let mut table = BTreeMap::new();
-    for row in read("docs/compatibility.md").lines().filter(|line| line.starts_with("| `")) {
+    for row in read("docs/compatibility.md")
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+    {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
         assert_eq!(cells.len(), 4, "{row}");
         let tests = quoted(cells[3]);

@@ -10,6 +10,9 @@
 #[path = "support/card_bench.rs"]
 mod card_bench;
 
+#[path = "support/quiet.rs"]
+mod quiet;
+
 #[path = "lifecycle/contexts.rs"]
 mod contexts;
 #[path = "lifecycle/processes.rs"]

@@ -10,6 +10,9 @@
 #[path = "support/card_bench.rs"]
 mod card_bench;
 
+#[path = "support/quiet.rs"]
+mod quiet;
+
 #[path = "transactions/blocking.rs"]
 mod blocking;
 #[path = "transactions/nesting.rs"]

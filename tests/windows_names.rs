@@ -50,7 +50,11 @@ fn a_program_for_windows_in_bytes() {
         ("names-cxx", Language::Cxx, &[]),
         ("names-cxx98", Language::Cxx, &["-std=c++98"]),
     ] {
-        assert_eq!(output(name, "windows_names.c", language, arguments), expected(), "{name}");
+        assert_eq!(
+            output(name, "windows_names.c", language, arguments),
+            expected(),
+            "{name}"
+        );
     }
 }
 
@@ -64,6 +68,10 @@ fn a_program_for_windows_in_utf_16() {
         ("wide-cxx", Language::Cxx, &["-DUNICODE"]),
         ("wide-cxx-short", Language::Cxx, &["-DUNICODE", "-fshort-wchar"]),
     ] {
-        assert_eq!(output(name, "windows_names.c", language, arguments), expected(), "{name}");
+        assert_eq!(
+            output(name, "windows_names.c", language, arguments),
+            expected(),
+            "{name}"
+        );
     }
 }

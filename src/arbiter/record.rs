@@ -11,7 +11,7 @@ pub(crate) const HEADER_LEN: usize = 64;
 pub(crate) const SLOT_LEN: usize = 192;
 /// Changes with every incompatible change of the layout.
 const MAGIC: [u8; 8] = *b"WSCR\x02\0\0\0";
-/// Where in an entry the field behind the ATR stands.
+/// Where in an entry the fields behind the ATR stand.
 const SLEPT_AT: usize = 128;
 /// Longest ATR, ISO 7816-3 §8.2.
 const MAX_ATR_LEN: usize = 33;
@@ -104,11 +104,24 @@ impl Atr {
     }
 }
 
+/// The head of those who wait for a card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) struct Line {
+    /// Token of the handle, 0 for none.
+    pub(crate) token: u32,
+    /// Since when it has waited, coarse monotonic milliseconds.
+    pub(crate) since_ms: u64,
+    /// Until when the card is kept for it; 0 while nobody has given way.
+    pub(crate) until_ms: u64,
+}
+
 /// What concerns one slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(crate) struct Slot {
     /// The card's state.
     pub(crate) state: CardState,
+    /// A card was in the slot when the reader failed.
+    pub(crate) failed_with_card: bool,
     /// Protocol in use: 0 none, 1 T=0, 2 T=1, 4 raw (PC/SC's numbers).
     pub(crate) protocol: u8,
     /// Insertions and removals since the reader arrived.
@@ -129,6 +142,8 @@ pub(crate) struct Slot {
     pub(crate) slept_ms: u64,
     /// Commands sent to cards since the reader arrived, modulo 2³².
     pub(crate) transmits: u32,
+    /// Who has waited longest for the end of others' transactions.
+    pub(crate) line: Line,
     /// The card's ATR; empty if there is none.
     pub(crate) atr: Atr,
     /// Data of the protocol that outlives a process (parameters, T=1 sequence bits and IFS), opaque here.
@@ -241,7 +256,12 @@ impl Slot {
     pub(crate) fn encode(&self) -> [u8; SLOT_LEN] {
         let mut out = [0; SLOT_LEN];
         let mut w = Writer { out: &mut out, at: 8 };
-        w.put(&[self.state as u8, self.protocol, self.atr.len, 0]);
+        w.put(&[
+            self.state as u8,
+            self.protocol,
+            self.atr.len,
+            self.failed_with_card.into(),
+        ]);
         w.put(&u32::from(self.moves).to_le_bytes());
         for value in [self.owner, self.event, self.last_reset, self.last_removal] {
             w.put(&value.to_le_bytes());
@@ -253,6 +273,9 @@ impl Slot {
         w.at = SLEPT_AT;
         w.put(&self.slept_ms.to_le_bytes());
         w.put(&self.transmits.to_le_bytes());
+        w.put(&u64::from(self.line.token).to_le_bytes());
+        w.put(&self.line.since_ms.to_le_bytes());
+        w.put(&self.line.until_ms.to_le_bytes());
         seal(&mut out, 0);
         out
     }
@@ -264,9 +287,9 @@ impl Slot {
             return None;
         }
         let mut r = Reader { bytes, at: 8 };
-        let (state, protocol, atr_len, _) = (CardState::from_byte(r.u8()?)?, r.u8()?, r.u8()?, r.u8()?);
+        let (state, protocol, atr_len, flags) = (CardState::from_byte(r.u8()?)?, r.u8()?, r.u8()?, r.u8()?);
         let moves = u16::try_from(r.u32()?).ok()?;
-        if !matches!(protocol, 0 | 1 | 2 | 4) || usize::from(atr_len) > MAX_ATR_LEN {
+        if flags > 1 || !matches!(protocol, 0 | 1 | 2 | 4) || usize::from(atr_len) > MAX_ATR_LEN {
             return None;
         }
         let (owner, event, last_reset, last_removal) = (r.u32()?, r.u32()?, r.u32()?, r.u32()?);
@@ -276,8 +299,14 @@ impl Slot {
         r.at = SLEPT_AT;
         let slept_ms = r.u64()?;
         let transmits = r.u32()?;
+        let line = Line {
+            token: u32::try_from(r.u64()?).ok()?,
+            since_ms: r.u64()?,
+            until_ms: r.u64()?,
+        };
         Some(Self {
             state,
+            failed_with_card: flags == 1,
             protocol,
             moves,
             owner,
@@ -288,6 +317,7 @@ impl Slot {
             last_poll_ms,
             slept_ms,
             transmits,
+            line,
             atr,
             link,
         })
@@ -369,12 +399,18 @@ mod tests {
         let mut slot = Slot::fresh(123_456_789);
         slot.state = CardState::Powered;
         slot.protocol = 2;
+        slot.failed_with_card = true;
         slot.moves = 0xFFFE;
         slot.owner = 0x1234_5678;
         slot.atr = Atr::new(&[0x3B; 33]);
         slot.link[31] = 7;
         slot.last_use_ms = u64::MAX;
         slot.slept_ms = 1 << 50;
+        slot.line = Line {
+            token: u32::MAX,
+            since_ms: 3,
+            until_ms: 1 << 60,
+        };
         slot
     }
 
@@ -410,7 +446,7 @@ mod tests {
 
     #[test]
     fn values_out_of_range_are_refused_even_with_a_right_checksum() {
-        for (at, value) in [(8, 8), (9, 3), (10, 34), (14, 1)] {
+        for (at, value) in [(8, 8), (9, 3), (10, 34), (11, 2), (14, 1), (140, 1)] {
             let mut bytes = slot().encode();
             bytes[at] = value;
             seal(&mut bytes, 0);

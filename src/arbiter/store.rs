@@ -238,7 +238,7 @@ impl Store {
             .map_err(|error| describe(&path, &error))?;
         system::check(&file, &path, &interface.node)?;
         Ok(Self {
-            file: Tracked::new(file),
+            file,
             writes: AtomicU64::new(0),
             path,
             is_private: false,
@@ -250,7 +250,7 @@ impl Store {
     fn in_memory(slots: u8) -> io::Result<Self> {
         let (file, path) = system::private()?;
         Ok(Self {
-            file: Tracked::new(file),
+            file,
             writes: AtomicU64::new(0),
             path,
             is_private: true,

@@ -26,6 +26,9 @@ impl Card {
                 return Ok(Attempt::Busy);
             }
             self.check_events(turn)?;
+            if turn.card.owner == 0 && turn.gives_way()? {
+                return Ok(Attempt::Busy);
+            }
             let mut standing = self.standing.lock();
             if turn.card.owner != self.token {
                 turn.card.owner = self.token;

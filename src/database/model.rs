@@ -72,7 +72,8 @@ pub(crate) fn parse_hex(text: &str) -> Option<Vec<u8>> {
         .collect()
 }
 
-/// Pairs of upper-case digits with a space between.
+/// Pairs of upper-case digits with a space between, for the file of Unix.
+#[cfg(unix)]
 pub(crate) fn hex(bytes: &[u8]) -> String {
     let pairs: Vec<String> = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
     pairs.join(" ")

@@ -1,6 +1,7 @@
 //! Nothing to track: a new process inherits no handle that was not made to be inherited.
 
 use std::fs::File;
+use std::io;
 use std::ops::Deref;
 
 /// A file of this process alone.
@@ -10,9 +11,12 @@ pub struct Tracked {
 }
 
 impl Tracked {
-    /// The file.
-    pub fn new(file: File) -> Self {
-        Self { file }
+    /// The file that `open` makes.
+    ///
+    /// # Errors
+    /// What `open` returns.
+    pub fn open(open: impl FnOnce() -> io::Result<File>) -> io::Result<Self> {
+        Ok(Self { file: open()? })
     }
 }
 

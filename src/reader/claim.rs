@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::port::Hints;
-use super::turn::{RESYNCED, Turn};
+use super::hints::Hints;
+use super::turn::Turn;
 use crate::arbiter::locks::{Byte, Mode};
 use crate::arbiter::record::CardState;
 use crate::error::{Error, Result};
@@ -34,6 +34,9 @@ impl Turn<'_> {
             return Err(Error::ReaderUnavailable);
         }
         let from_living = self.claim()?;
+        // Noted by whoever found it taken, or unknown for another reason.
+        let from_stranger = !from_living && self.header.claim_peer == 0;
+        self.took_over = from_living;
         port.set_claimed(true);
         self.header.claim_peer = port.peer();
         // Far from what the last holder counted, so that a late answer to his is not taken for one to ours.
@@ -41,14 +44,17 @@ impl Turn<'_> {
         // Before any command: if this process dies with one under way, the last holder must not think that he still is.
         self.write_header();
         let first = self.card_written.is_none();
-        let unfinished;
+        let named = std::mem::take(&mut self.header.busy).checked_sub(1);
+        let out_of_step;
         {
             let mut engine = port.engine();
             engine.set_sequence(self.header.sequence);
+            // What this process met when it had the claim before, says nothing now.
+            engine.take_met_foreign_command();
             if let Err(error) = port.transport().start_interrupt() {
                 log::debug!("{}: {error}", port.interface().node.display());
             }
-            let contact = match self.header.busy.checked_sub(1) {
+            let contact = match named {
                 // Its command may still be on its way, in either direction.
                 Some(slot) => engine.resynchronise(port.transport(), slot).map(|_| ()),
                 None if first || !from_living => engine.warm_up(port.transport()),
@@ -57,32 +63,29 @@ impl Turn<'_> {
             if let Err(error) = contact {
                 log::info!("{}: first contact: {error}", port.interface().node.display());
             }
-            unfinished = engine.take_met_foreign_command() && !first;
+            let unfinished = engine.take_met_foreign_command() && !first;
+            out_of_step = engine.take_resynced() || unfinished;
         }
         self.card.last_poll_ms = 0;
         self.doubt_others(Hints {
             changed: u32::MAX,
             ..Hints::default()
         });
-        self.repair_exchange(unfinished);
+        if named.is_some() || out_of_step {
+            self.distrust_slots(named, "a user died in mid-exchange");
+        } else if from_stranger {
+            self.distrust_slots(None, "another program had the reader");
+        }
         self.catch_up(from_living);
         Ok(())
     }
 
-    /// Somebody died in mid-exchange: the card may be anywhere in a command. The record names the slot if what he did
-    /// took several messages; otherwise the reader itself told, by the answer that nobody had fetched.
-    fn repair_exchange(&mut self, unfinished: bool) {
-        let named = std::mem::take(&mut self.header.busy).checked_sub(1);
-        if named.is_none() && !unfinished {
-            return;
-        }
-        log::warn!(
-            "{}: a user died in mid-exchange; resetting the card",
-            self.port().interface().node.display()
-        );
+    /// A card may be anywhere in a command, or have been used without any of us knowing. The record names the slot if what
+    /// somebody who died did took several messages; otherwise the reader itself told, by the answer that nobody had fetched.
+    fn distrust_slots(&mut self, named: Option<u8>, trouble: &str) {
         for slot in (0..self.port().slots()).filter(|slot| named.is_none_or(|named| named == *slot)) {
             if slot == self.slot {
-                self.distrust(RESYNCED);
+                self.distrust(trouble);
             } else if let (_, Some(mut entry)) = self.port().store().read(slot) {
                 if entry.state == CardState::Powered {
                     entry.note_reset();
@@ -138,6 +141,8 @@ impl Turn<'_> {
         }
         // Whoever has it, it is not the last peer: nobody waits for that one's end again.
         self.header.claim_peer = 0;
+        // If he takes part, and sleeps, he restores the header that was lost when he is woken.
+        self.bell |= self.header_lost && port.is_ring_due();
         if port.is_complaint_due() {
             self.name_the_holder();
         }

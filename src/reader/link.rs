@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -11,8 +10,8 @@ use super::registry::Reader;
 use super::turn::Turn;
 use super::watch::Watch;
 use crate::arbiter::locks::LockFile;
-use crate::arbiter::record::{Header, Slot};
 use crate::arbiter::wait::{Ear, poll};
+use crate::clock::Moment;
 use crate::error::{Error, Result};
 
 /// A card handle's, or a context's, part in using one interface.
@@ -20,20 +19,8 @@ use crate::error::{Error, Result};
 pub(crate) struct Link {
     port: Arc<Port>,
     locks: LockFile,
-    /// Threads that share this link take turns here; the kernel sees only one party in them.
-    gate: Mutex<Option<Known>>,
     /// The handle's token; 0 for a context's link.
     token: AtomicU32,
-}
-
-/// What the record said at the end of the last turn, kept by the owner of a transaction.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Known {
-    /// Writes of this process by then.
-    pub(super) writes: u64,
-    pub(super) slot: u8,
-    pub(super) header: Header,
-    pub(super) card: Slot,
 }
 
 /// The reader has left the bus.
@@ -62,7 +49,6 @@ impl Link {
         Ok(Self {
             port,
             locks,
-            gate: Mutex::new(None),
             token: AtomicU32::new(0),
         })
     }
@@ -92,16 +78,12 @@ impl Link {
     /// # Errors
     /// [`Gone`].
     pub(crate) fn turn(&self, slot: u8) -> std::result::Result<Turn<'_>, Gone> {
-        let gate = self.gate.lock();
-        Turn::take(self, gate, slot)
+        Turn::take(self, slot)
     }
 
     /// As [`Self::turn`], but `None` at once if somebody else has it.
     pub(crate) fn try_turn(&self, slot: u8) -> std::result::Result<Option<Turn<'_>>, Gone> {
-        let Some(gate) = self.gate.try_lock() else {
-            return Ok(None);
-        };
-        Turn::try_take(self, gate, slot)
+        Turn::try_take(self, slot)
     }
 
     /// Repeats `attempt`, each time in a turn of its own, until it is decided; in between sleeps until whatever was in
@@ -116,20 +98,32 @@ impl Link {
         mut attempt: impl FnMut(&mut Turn<'_>) -> Result<Attempt<T>>,
     ) -> Result<T> {
         let mut waiting: Option<Waiting> = None;
+        let mut since_ms = None;
         loop {
+            let kept;
             {
                 let mut turn = self.turn(slot).map_err(|Gone| gone)?;
                 if let Some(waiting) = &waiting {
                     waiting.look(&mut turn);
                 }
-                if let Attempt::Done(value) = attempt(&mut turn)? {
-                    return Ok(value);
+                match attempt(&mut turn) {
+                    Ok(Attempt::Busy) => {}
+                    Ok(Attempt::Done(value)) => {
+                        turn.leave_line();
+                        return Ok(value);
+                    }
+                    Err(error) => {
+                        turn.leave_line();
+                        return Err(error);
+                    }
                 }
+                turn.stand_in_line(*since_ms.get_or_insert_with(|| Moment::now().millis()))?;
+                kept = turn.is_kept_for();
             }
             match &mut waiting {
                 // Looked at once more before the first sleep: what ended in between made no sound for us.
                 None => waiting = Some(Waiting::on(&self.port)?),
-                Some(waiting) => waiting.sleep()?,
+                Some(waiting) => waiting.sleep(kept)?,
             }
         }
     }
@@ -165,11 +159,12 @@ impl Waiting {
         }
     }
 
-    fn sleep(&mut self) -> Result<()> {
+    /// Sleeps until something is heard, or the card is no longer kept for somebody else.
+    fn sleep(&mut self, kept: Option<Duration>) -> Result<()> {
         // A node's closing is heard just before its locks are freed: look again a few times, ever later.
         let retry = (self.retries > 0).then(|| Duration::from_millis(1 << (6 - self.retries)));
         // Looked at once in a while without being told, too: a record that somebody spoiled rings no bell.
-        let wake = [Some(LOOK_AGAIN), retry, self.watch.next_look()]
+        let wake = [Some(LOOK_AGAIN), retry, kept, self.watch.next_look()]
             .into_iter()
             .flatten()
             .min();

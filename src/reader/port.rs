@@ -11,9 +11,11 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
 
+use super::hints::{Hints, bit};
 use super::registry::Reader;
+use super::turn::Known;
 use crate::arbiter::locks::{Byte, LockFile, Mode};
-use crate::arbiter::record::{CardState, MAX_SLOTS};
+use crate::arbiter::record::MAX_SLOTS;
 use crate::arbiter::store::{Key, Store};
 use crate::arbiter::wait::{entry, poll};
 use crate::ccid::Engine;
@@ -27,6 +29,8 @@ use crate::usb::{self, Interface, Interrupt, Transport};
 
 /// How late a report may come: four times the longest interval of an interrupt endpoint (USB 2.0 §9.6.6).
 const LATE_REPORT_MS: u64 = 1000;
+/// How often to wake others because the record does not say who has the reader.
+const RING_INTERVAL_MS: u64 = 1000;
 /// How often to say that somebody else has the reader.
 const COMPLAINT_INTERVAL_MS: u64 = 5000;
 
@@ -38,9 +42,13 @@ pub(crate) struct Port {
     engine: Mutex<Engine>,
     store: Arc<Store>,
     slots: u8,
-    /// Our number in the record, while [`Byte::Peer`] of it is locked in `_alive`.
+    /// Our number in the record, while [`Byte::Peer`] of it is locked in `locks`.
     peer: u32,
-    _alive: LockFile,
+    /// Also for the exchange lock: the kernel frees byte ranges before the `flock` of the same description, so whoever has
+    /// got that one from a process that was killed finds its number free.
+    locks: LockFile,
+    /// Threads of this process take turns here; the kernel sees only one party in them.
+    gate: Mutex<Option<Known>>,
     claimed: AtomicBool,
     /// For each slot, when its card was powered up last since the claim is ours; 0 for not yet.
     met: [AtomicU64; MAX_SLOTS as usize],
@@ -58,6 +66,8 @@ pub(crate) struct Port {
     seen_moves: [AtomicU32; MAX_SLOTS as usize],
     /// When it was last said that somebody else has the reader.
     complained: AtomicU64,
+    /// When others were last woken because the record does not say who has the reader.
+    rung: AtomicU64,
 }
 
 /// What concerns presence and traces about a kind of reader.
@@ -78,43 +88,15 @@ struct Nature {
 /// Longest interrupt packet there is (USB 2.0 §5.7.3).
 const MAX_INTERRUPT_LEN: usize = 1024;
 
-/// What the interrupt endpoint had to say.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Hints {
-    /// Bit n: slot n may have changed.
-    pub(crate) changed: u32,
-    /// Bit n: slot n was empty at some time since the last look.
-    pub(crate) emptied: u32,
-    /// Bit n: something happened to slot n, and afterwards there was a card in it. Only of readers whose slot status would
-    /// not show that it is another.
-    pub(crate) replaced: u32,
-}
-
-impl Hints {
-    /// Whether anything was said of a slot.
-    pub(crate) fn concern(self, slot: u8) -> bool {
-        (self.changed | self.emptied | self.replaced) & bit(slot) != 0
+/// Whether something that was done last at that time, 0 for never, is due again; notes that it is done now.
+fn is_due(last: &AtomicU64, interval_ms: u64) -> bool {
+    let now = Moment::now().millis().max(1);
+    let before = last.load(Ordering::Relaxed);
+    let due = before == 0 || now.saturating_sub(before) >= interval_ms;
+    if due {
+        last.store(now, Ordering::Relaxed);
     }
-
-    /// Without this slot.
-    pub(crate) fn but(self, slot: u8) -> Self {
-        Self {
-            changed: self.changed & !bit(slot),
-            emptied: self.emptied & !bit(slot),
-            replaced: self.replaced & !bit(slot),
-        }
-    }
-
-    /// Whether the card that was in a slot has left it meanwhile. One that nobody has powered yet may be the very card
-    /// whose coming was reported.
-    pub(crate) fn say_left(self, slot: u8, state: CardState) -> bool {
-        let replaced = self.replaced & bit(slot) != 0 && state != CardState::Inserted;
-        self.emptied & bit(slot) != 0 || replaced
-    }
-}
-
-fn bit(slot: u8) -> u32 {
-    1_u32.checked_shl(slot.into()).unwrap_or(0)
+    due
 }
 
 #[derive(Debug, Default)]
@@ -173,13 +155,13 @@ impl Port {
         };
         let slots = reader.slots;
         let store = Self::record(reader, key, slots)?;
-        let alive =
+        let locks =
             LockFile::open(&interface.node, interface.node_id, interface.number).map_err(|e| access(reader, &e))?;
         // A sandbox may forbid it; better now, by name, than in the first turn.
-        if alive.try_lock_exchange().map_err(|error| access(reader, &error))? {
-            alive.unlock_exchange();
+        if locks.try_lock_exchange().map_err(|error| access(reader, &error))? {
+            locks.unlock_exchange();
         }
-        let peer = Self::number(&alive).map_err(|error| access(reader, &error))?;
+        let peer = Self::number(&locks).map_err(|error| access(reader, &error))?;
         Ok(Self {
             interface,
             transport,
@@ -187,7 +169,8 @@ impl Port {
             store,
             slots,
             peer,
-            _alive: alive,
+            locks,
+            gate: Mutex::new(None),
             claimed: AtomicBool::new(false),
             met: [const { AtomicU64::new(0) }; MAX_SLOTS as usize],
             uncounted: [const { AtomicU32::new(0) }; MAX_SLOTS as usize],
@@ -197,6 +180,7 @@ impl Port {
             slept: AtomicU64::new(0),
             seen_moves: Default::default(),
             complained: AtomicU64::new(0),
+            rung: AtomicU64::new(0),
         })
     }
 
@@ -221,10 +205,10 @@ impl Port {
     }
 
     /// A number that no other living peer has.
-    fn number(alive: &LockFile) -> io::Result<u32> {
+    fn number(locks: &LockFile) -> io::Result<u32> {
         loop {
             let peer = crate::random::nonzero_u32();
-            if alive.try_lock(Byte::Peer(peer), Mode::Exclusive)? {
+            if locks.try_lock(Byte::Peer(peer), Mode::Exclusive)? {
                 return Ok(peer);
             }
         }
@@ -253,6 +237,16 @@ impl Port {
     /// Number of slots with an entry in the record.
     pub(crate) fn slots(&self) -> u8 {
         self.slots
+    }
+
+    /// The lock file with this process's number and its exchange lock.
+    pub(super) fn locks(&self) -> &LockFile {
+        &self.locks
+    }
+
+    /// Where threads of this process take turns.
+    pub(super) fn gate(&self) -> &Mutex<Option<Known>> {
+        &self.gate
     }
 
     /// This process's number among the peers.
@@ -311,23 +305,18 @@ impl Port {
 
     /// Whether it is time to write down that a card is in use; `true` at most once a second.
     pub(crate) fn is_touch_due(&self) -> bool {
-        let now = Moment::now().millis();
-        let due = now.saturating_sub(self.touched.load(Ordering::Relaxed)) >= 1000;
-        if due {
-            self.touched.store(now, Ordering::Relaxed);
-        }
-        due
+        is_due(&self.touched, 1000)
+    }
+
+    /// Whether to wake others because the record does not say who has the reader. Bounded, because they may find the same
+    /// and wake us.
+    pub(crate) fn is_ring_due(&self) -> bool {
+        is_due(&self.rung, RING_INTERVAL_MS)
     }
 
     /// Whether to say again that somebody else has the reader: a call that waits finds it out four times a second.
     pub(crate) fn is_complaint_due(&self) -> bool {
-        let now = Moment::now().millis();
-        let last = self.complained.load(Ordering::Relaxed);
-        let due = last == 0 || now.saturating_sub(last) >= COMPLAINT_INTERVAL_MS;
-        if due {
-            self.complained.store(now.max(1), Ordering::Relaxed);
-        }
-        due
+        is_due(&self.complained, COMPLAINT_INTERVAL_MS)
     }
 
     /// Whether the device reports changes of a slot by itself, and can be believed.
@@ -338,6 +327,11 @@ impl Port {
     /// Whether a card in it may have been replaced although it is active, and the device would have said so.
     pub(crate) fn hides_swaps(&self) -> bool {
         self.nature.activates && self.nature.reports
+    }
+
+    /// Whether the status of a slot tells a powered card from another that has taken its place.
+    pub(crate) fn tells_swaps(&self) -> bool {
+        self.nature.knows_status && !self.nature.activates
     }
 
     /// Whether the slot status is worth asking for.

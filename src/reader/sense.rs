@@ -74,7 +74,8 @@ impl Turn<'_> {
     /// Asks the reader for the slot's status and draws the conclusions.
     fn ask(&mut self) -> Result<()> {
         let port = self.port();
-        let left = std::mem::take(&mut self.hints).say_left(self.slot, self.card.state);
+        let (state, tells) = (self.card.state, port.tells_swaps());
+        let mut left = std::mem::take(&mut self.hints).say_left(self.slot, state, tells);
         if !port.knows_status() {
             self.card.last_poll_ms = Moment::now().millis().max(1);
             if !self.card.state.is_present() {
@@ -82,7 +83,8 @@ impl Turn<'_> {
             }
             return Ok(());
         }
-        let (status, resynced) = {
+        let took_over = self.took_over;
+        let (status, out_of_step) = {
             let mut engine = port.engine();
             let mut status = engine.slot_status(port.transport(), self.slot);
             // In our turn nobody else has a command under way; it is that of somebody who died, or half of his abort
@@ -94,9 +96,16 @@ impl Turn<'_> {
             if is_left_over {
                 status = engine.resynchronise(port.transport(), self.slot);
             }
-            (status, engine.take_resynced())
+            // A living holder leaves nothing behind in the reader.
+            let left_over = took_over && engine.take_met_foreign_command();
+            (status, engine.take_resynced() || left_over)
         };
-        if resynced {
+        // A report from before the answer is no news after it.
+        if let Ok(hints) = port.reap() {
+            left |= hints.say_left(self.slot, state, tells);
+            self.note(hints.but(self.slot));
+        }
+        if out_of_step {
             self.distrust(RESYNCED);
         }
         match status {
@@ -108,6 +117,7 @@ impl Turn<'_> {
             Err(error) => {
                 if self.card.state != CardState::Failed {
                     log::error!("{} slot {}: {error}", port.interface().node.display(), self.slot);
+                    self.card.failed_with_card = self.card.state.is_present();
                     self.card.state = CardState::Failed;
                     self.bell = true;
                 }
@@ -131,10 +141,14 @@ impl Turn<'_> {
             }
             CardState::Failed => {
                 // Nothing is known of what happened meanwhile; handles must not go on as if nothing had.
-                self.card.note_removal();
+                if self.card.failed_with_card {
+                    self.card.note_removal();
+                }
+                self.card.state = CardState::Absent;
                 if present {
                     self.card.note_insertion();
                 }
+                self.card.failed_with_card = false;
                 self.bell = true;
             }
             CardState::Absent if present => {

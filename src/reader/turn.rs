@@ -5,8 +5,9 @@
 
 use parking_lot::MutexGuard;
 
-use super::link::{Gone, Known, Link};
-use super::port::{Hints, Port};
+use super::hints::Hints;
+use super::link::{Gone, Link};
+use super::port::Port;
 use crate::arbiter::locks::{Byte, Mode};
 use crate::arbiter::record::{CardState, Header, Slot};
 use crate::ccid::Engine;
@@ -31,6 +32,17 @@ pub(crate) enum Owner {
     Other,
 }
 
+/// What the record said at the end of the last turn, kept by the owner of a transaction.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    /// Writes of this process by then.
+    writes: u64,
+    token: u32,
+    slot: u8,
+    header: Header,
+    card: Slot,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Turn<'a> {
@@ -39,6 +51,8 @@ pub(crate) struct Turn<'a> {
     pub(super) slot: u8,
     pub(super) header: Header,
     header_written: Header,
+    /// The header did not decode.
+    pub(super) header_lost: bool,
     /// The slot's entry in the record.
     pub(crate) card: Slot,
     pub(super) card_written: Option<Slot>,
@@ -48,29 +62,29 @@ pub(crate) struct Turn<'a> {
     pub(super) bell: bool,
     /// The claim came from a process that may know of a swap and has not told.
     pub(super) unheard: bool,
+    /// `card` is what the owner of a transaction remembered: others may have come to stand in line since.
+    remembered: bool,
+    /// The claim was taken from a living process in this turn.
+    pub(super) took_over: bool,
     /// The thread was unwinding already when the turn began (a caller that cleans up).
     unwinding: bool,
 }
 
 impl<'a> Turn<'a> {
-    pub(super) fn take(
-        link: &'a Link,
-        gate: MutexGuard<'a, Option<Known>>,
-        slot: u8,
-    ) -> std::result::Result<Self, Gone> {
-        if let Err(error) = link.locks().lock_exchange() {
+    pub(super) fn take(link: &'a Link, slot: u8) -> std::result::Result<Self, Gone> {
+        let gate = link.port().gate().lock();
+        if let Err(error) = link.port().locks().lock_exchange() {
             log::error!("locking {}: {error}", link.port().interface().node.display());
             return Err(Gone);
         }
         Self::start(link, gate, slot)
     }
 
-    pub(super) fn try_take(
-        link: &'a Link,
-        gate: MutexGuard<'a, Option<Known>>,
-        slot: u8,
-    ) -> std::result::Result<Option<Self>, Gone> {
-        match link.locks().try_lock_exchange() {
+    pub(super) fn try_take(link: &'a Link, slot: u8) -> std::result::Result<Option<Self>, Gone> {
+        let Some(gate) = link.port().gate().try_lock() else {
+            return Ok(None);
+        };
+        match link.port().locks().try_lock_exchange() {
             Ok(true) => Self::start(link, gate, slot).map(Some),
             Ok(false) => Ok(None),
             Err(_) => Err(Gone),
@@ -86,8 +100,9 @@ impl<'a> Turn<'a> {
             reaped == Ok(Hints::default())
                 && port.has_interrupt()
                 && port.is_claimed()
-                && (known.slot, known.writes) == (slot, port.store().writes())
+                && (known.token, known.slot, known.writes) == (link.token(), slot, port.store().writes())
         });
+        let remembered = known.is_some();
         let (header, card) = match known {
             Some(known) => (Some(known.header), Some(known.card)),
             None => port.store().read(slot),
@@ -102,6 +117,7 @@ impl<'a> Turn<'a> {
                 ..Header::default()
             }),
             header_written: header.unwrap_or_default(),
+            header_lost: header.is_none(),
             card: card.unwrap_or_else(|| Slot {
                 slept_ms: port.slept_ms(),
                 ..Slot::fresh(boot_millis())
@@ -111,6 +127,8 @@ impl<'a> Turn<'a> {
             active: false,
             bell: false,
             unheard: false,
+            took_over: false,
+            remembered,
             unwinding: std::thread::panicking(),
         };
         let still_ours = turn.header.claim_peer == port.peer();
@@ -162,7 +180,7 @@ impl<'a> Turn<'a> {
         let mut any = false;
         for slot in (0..self.port().slots()).filter(|slot| *slot != self.slot && hints.concern(*slot)) {
             if let (_, Some(mut entry)) = self.port().store().read(slot) {
-                doubt(&mut entry, hints, slot);
+                doubt(&mut entry, hints, slot, self.port().tells_swaps());
                 self.port().store().write_slot(slot, &entry);
                 self.port().see_moves(slot, entry.moves);
                 any = true;
@@ -221,12 +239,13 @@ impl<'a> Turn<'a> {
 
     /// As [`Self::exchange`] but without the mark: for one message and its answer. Whoever dies in the midst of these
     /// leaves the answer in the reader, and the next one finds it there; and in a transaction his death is noticed anyway.
+    /// Among several slots it would not be known which card it concerns, or not be seen until that slot is asked.
     pub(crate) fn exchange_unmarked<T>(
         &mut self,
         exchange: impl FnOnce(&mut Engine, &dyn usb::Transport, u8) -> crate::ccid::Result<T>,
     ) -> crate::ccid::Result<T> {
         let port = self.port();
-        if !port.leaves_traces() {
+        if !port.leaves_traces() || port.slots() > 1 {
             return self.exchange(exchange);
         }
         let (result, resynced) = {
@@ -258,11 +277,11 @@ impl<'a> Turn<'a> {
 
     /// After trouble of this kind nothing is known of the card: it is reset before its next use, and everybody is told.
     pub(super) fn distrust(&mut self, trouble: &str) {
-        log::warn!(
-            "{}: {trouble}; the card will be reset",
-            self.port().interface().node.display()
-        );
         if self.card.state == CardState::Powered {
+            log::warn!(
+                "{}: {trouble}; the card will be reset",
+                self.port().interface().node.display()
+            );
             self.card.note_reset();
             self.card.state = CardState::Inserted;
             self.card.last_poll_ms = 0;
@@ -350,12 +369,16 @@ impl Drop for Turn<'_> {
         } else {
             // The reader says it once only, and this turn did not ask.
             if self.hints.concern(self.slot) {
-                self.bell |= doubt(&mut self.card, self.hints, self.slot);
+                let tells = self.port().tells_swaps();
+                self.bell |= doubt(&mut self.card, self.hints, self.slot, tells);
             }
             if self.header != self.header_written {
                 store.write_header(&self.header);
             }
             if self.card_written != Some(self.card) {
+                if let (true, (_, Some(card))) = (self.remembered, store.read(self.slot)) {
+                    self.card.line = card.line;
+                }
                 store.write_slot(self.slot, &self.card);
                 self.port().see_moves(self.slot, self.card.moves);
             }
@@ -363,6 +386,7 @@ impl Drop for Turn<'_> {
                 let (writes, slot, header, card) = (store.writes(), self.slot, self.header, self.card);
                 *self.gate = Some(Known {
                     writes,
+                    token: self.card.owner,
                     slot,
                     header,
                     card,
@@ -370,20 +394,20 @@ impl Drop for Turn<'_> {
             }
         }
         self.give_back();
-        self.link.locks().unlock_exchange();
+        self.port().locks().unlock_exchange();
         if self.bell && !matches!(self.link.locks().probe(Byte::Waiting), Ok(None)) {
             store.ring();
         }
     }
 }
 
-/// Notes what the reader said of a slot that is not asked now; whether that is a change. A card that was taken out has
-/// left even if there is one again when the slot is asked.
-fn doubt(card: &mut Slot, hints: Hints, slot: u8) -> bool {
+/// Notes what the reader said of a slot that is not asked now; whether somebody has to look at it. A card that was taken
+/// out has left even if there is one again when the slot is asked.
+fn doubt(card: &mut Slot, hints: Hints, slot: u8, tells: bool) -> bool {
     card.last_poll_ms = 0;
-    let left = hints.say_left(slot, card.state) && card.state.is_present();
+    let left = hints.say_left(slot, card.state, tells) && card.state.is_present();
     if left {
         card.note_removal();
     }
-    left
+    left || card.state == CardState::Powered
 }

@@ -237,7 +237,7 @@ impl SharedFile {
 /// Without following a link, without waiting for what may be no file, and not inherited by anybody.
 fn open(options: &mut OpenOptions, path: &Path) -> io::Result<Tracked> {
     let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
-    options.custom_flags(flags).open(path).map(Tracked::new)
+    Tracked::open(|| options.custom_flags(flags).open(path))
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ struct Usbfs {
     bulk_in: Option<Endpoint>,
     interrupt_in: Option<Endpoint>,
     in_flight: Mutex<Option<InFlight>>,
-    /// Process that opened it: a forked child shares the descriptor and must leave the device alone.
+    /// Process that opened it: a forked child must leave the device alone.
     owner: u32,
 }
 
@@ -259,7 +259,7 @@ impl Drop for Usbfs {
         if let Some(transfer) = self.in_flight.get_mut().take() {
             transfer.cancel(&self.node);
         }
-        // Not left to the close: a forked child may still have the descriptor.
+        // Not left to the close: a child made without atfork handlers (`clone`, `vfork`) may still have the descriptor.
         self.release();
     }
 }

@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, Barrier};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::card_bench::*;
+use crate::quiet::Quiet;
 
 /// In the reference a second call on a context in which one waits stops every context of the process.
 #[test]
@@ -85,8 +86,10 @@ fn a_long_exchange_of_one_does_not_hold_up_another_reader() {
     let handle = a.handle;
     // 80 10: takes that many milliseconds.
     let long = call(move || handle.transmit(&[0x80, 0x10, 0x07, 0xD0]));
-    thread::sleep(Duration::from_millis(50));
-    let started = Instant::now();
+    while slow.reader.counters().xfr_blocks == 0 {
+        thread::yield_now();
+    }
+    let started = Quiet::now();
     for _ in 0..20 {
         assert_eq!(b.transmit(SELECT), Ok(OK_SW.into()));
         assert!(b.status().is_ok());
@@ -160,8 +163,11 @@ fn a_handle_may_be_disconnected_under_a_running_call() {
     for _ in 0..5 {
         let card = context.shared(&bench);
         let handle = card.handle;
+        let before = bench.reader.counters().xfr_blocks;
         let running = call(move || handle.transmit(&[0x80, 0x10, 0x00, 0x64]));
-        thread::sleep(Duration::from_millis(20));
+        while bench.reader.counters().xfr_blocks == before {
+            thread::yield_now();
+        }
         assert_eq!(at_once(move || handle.disconnect(LEAVE)), Ok(()));
         assert_eq!(running.end(), Ok(OK_SW.into()), "what was under way is finished");
         assert_eq!(handle.status(), Err(InvalidHandle));

@@ -28,10 +28,14 @@
     reason = "tests"
 )]
 
+#[path = "../support/quiet.rs"]
+mod quiet;
+
 mod agent;
 mod calls;
 mod journal;
 mod model;
+mod noise;
 mod random;
 mod round;
 mod stamp;

@@ -4,9 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use crate::agent::{EXCLUSIVE, REMOVED, RESET};
 use crate::journal::{Call, Entry, Line};
+use crate::noise::{Samples, quiet_ns};
 use crate::wire::Wire;
 
-/// Longest time a call may take: the longest hold of everybody else, on a machine that is busy with other things.
+/// Longest time a call may take, without what the machine was busy with other things: the longest hold of everybody else.
 pub(crate) const LONGEST_NS: u64 = 5_000_000_000;
 
 /// A time during which something was surely so.
@@ -64,6 +65,8 @@ pub(crate) struct Model {
     told: Vec<(u32, u32, Vec<u32>)>,
     /// Nothing is moved in this round, so nothing but resets happens.
     calm: bool,
+    /// How busy the machine was.
+    noise: Samples,
     pub(crate) calls: u64,
     pub(crate) longest: (u64, String),
     pub(crate) findings: Vec<String>,
@@ -75,9 +78,10 @@ fn slot(reader: u32) -> usize {
 
 impl Model {
     /// Follows a round's journal, whose lines are in the order they were written in.
-    pub(crate) fn of(lines: &[Line], calm: bool) -> Self {
+    pub(crate) fn of(lines: &[Line], calm: bool, noise: Samples) -> Self {
         let mut model = Self {
             calm,
+            noise,
             ..Self::default()
         };
         for line in lines {
@@ -164,9 +168,13 @@ impl Model {
             if took > self.longest.0 {
                 self.longest = (took, call.op.clone());
             }
-            if took > LONGEST_NS {
-                self.findings
-                    .push(format!("process {agent}: {call:?} took {} ms", took / 1_000_000));
+            if took > LONGEST_NS && quiet_ns(&self.noise, from, at) > LONGEST_NS {
+                self.findings.push(format!(
+                    "process {agent}: {call:?} took {} ms of {} to {} ms",
+                    took / 1_000_000,
+                    from / 1_000_000,
+                    at / 1_000_000
+                ));
             }
         }
         let stays = self.plugs.iter().all(Vec::is_empty);
@@ -270,7 +278,8 @@ impl Model {
         let process = self.process(agent);
         let handles: Vec<u32> = process.handles.keys().copied().collect();
         if let Some((from, call)) = process.open.take() {
-            if at.saturating_sub(from) > LONGEST_NS && call.argument >> 4 != EXCLUSIVE {
+            let is_long = at.saturating_sub(from) > LONGEST_NS && quiet_ns(&self.noise, from, at) > LONGEST_NS;
+            if is_long && call.argument >> 4 != EXCLUSIVE {
                 let waited = (at - from) / 1_000_000;
                 self.findings
                     .push(format!("process {agent}: {call:?} had not returned after {waited} ms"));

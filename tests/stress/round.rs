@@ -13,6 +13,8 @@ use winscard::sim::server::{Options, Server};
 use crate::agent::{JOURNAL, ROLE};
 use crate::journal::{self, Entry, Journal};
 use crate::model::{LONGEST_NS, Model};
+use crate::noise::Noise;
+use crate::quiet::Quiet;
 use crate::random::Random;
 use crate::wire::Wire;
 
@@ -103,6 +105,9 @@ pub(crate) struct Round {
     past: Vec<Wire>,
     conditions: Vec<Condition>,
     last_number: u32,
+    noise: Noise,
+    /// Longest time in which this process did not get to look.
+    longest_gap: Duration,
     findings: Vec<String>,
 }
 
@@ -127,6 +132,8 @@ impl Round {
             past: Vec::new(),
             conditions: vec![Condition::WithCard; readers],
             last_number: 0,
+            noise: Noise::listen(),
+            longest_gap: Duration::ZERO,
             findings: Vec::new(),
             plan,
             dir,
@@ -139,8 +146,11 @@ impl Round {
         let mut processes: Vec<Doomed> = (0..self.plan.processes).map(|_| self.spawn()).collect();
         let mut next_move = Instant::now();
         let mut next_read = Instant::now();
+        let mut last = Instant::now();
         while killed < self.plan.kills {
             let now = Instant::now();
+            self.longest_gap = self.longest_gap.max(now - last);
+            last = now;
             for process in &mut processes {
                 let has_ended = process.child.try_wait().expect("wait").is_some();
                 if !has_ended && process.at > now {
@@ -269,7 +279,7 @@ impl Round {
 
     /// After everybody's death the readers serve the next one.
     fn check_out(&mut self) {
-        let begin = Instant::now();
+        let begin = Quiet::now();
         let mut child = self.start(1);
         while begin.elapsed() < CHECK_OUT {
             if let Some(status) = child.try_wait().expect("wait") {
@@ -287,7 +297,7 @@ impl Round {
 
     fn conclude(mut self) -> (String, Vec<String>) {
         let text = fs::read_to_string(self.dir.join("journal")).expect("the journal");
-        let model = Model::of(&journal::parse(&text), self.plan.calm);
+        let model = Model::of(&journal::parse(&text), self.plan.calm, self.noise.samples());
         let mut findings = std::mem::take(&mut self.findings);
         self.past.append(&mut self.wires);
         findings.extend(model.told_twice(&self.past));
@@ -308,9 +318,10 @@ impl Round {
         }
         let (longest, op) = &model.longest;
         let summary = format!(
-            "{} calls, {commands} commands and {resets} resets on the wire ({missed} messages missed), longest call {} ms ({op})",
+            "{} calls, {commands} commands and {resets} resets on the wire ({missed} messages missed), longest call {} ms ({op}), the driver's longest pause {} ms",
             model.calls,
-            longest / 1_000_000
+            longest / 1_000_000,
+            self.longest_gap.as_millis()
         );
         (summary, findings)
     }

@@ -1,9 +1,10 @@
 //! What the ABI tests share: the library as programs see it, a C compiler, and running tools with clear complaints.
 #![allow(dead_code, reason = "each test uses a part")]
 
+pub(crate) mod quiet;
+
 use std::env;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -31,13 +32,9 @@ pub(crate) fn library() -> PathBuf {
 pub(crate) fn lib_dir(name: &str) -> PathBuf {
     let directory = scratch(name);
     for link in ["libpcsclite.so.1", "libpcsclite.so"] {
-        let link = directory.join(link);
-        match fs::remove_file(&link) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                panic!("{}: {error}", link.display())
-            }
-            _ => std::os::unix::fs::symlink(library(), &link).expect("symbolic link"),
-        }
+        let unfinished = directory.join(format!("{link}.new-{}", std::process::id()));
+        std::os::unix::fs::symlink(library(), &unfinished).expect("symbolic link");
+        fs::rename(&unfinished, directory.join(link)).expect("the link in its place");
     }
     directory
 }
@@ -88,12 +85,15 @@ pub(crate) fn cc(language: Language, source: &str, output: &Path, arguments: &[&
         Language::Cxx => ("CXX", "c++", "g++", "c++"),
     };
     let compiler = env::var(variable).unwrap_or_else(|_| default.into());
+    // Under another name first: another test may be running, or making, the program just now.
+    let unfinished = output.with_extension(format!("new-{}", std::process::id()));
     let mut command = Command::new(compiler);
     command.args(["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-pthread", "-x", kind]);
     command
         .arg(root().join("tests/c").join(source))
         .args(["-x", "none", "-o"])
-        .arg(output)
+        .arg(&unfinished)
         .args(arguments);
     run(&mut command, package);
+    fs::rename(&unfinished, output).expect("the program in its place");
 }

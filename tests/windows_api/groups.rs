@@ -312,16 +312,27 @@ fn there_is_room_for_so_many<U: Text>(form: &Form<U>) {
         assert_eq!(form.provide(user, "Card", number, "name"), Ok(()));
     }
     assert_eq!(form.provide(user, "Card", 66, "name"), Err(Error::NoMemory));
-    assert_eq!(form.provide(user, "Card", 65, "other name"), Ok(()), "in place of another");
+    assert_eq!(
+        form.provide(user, "Card", 65, "other name"),
+        Ok(()),
+        "in place of another"
+    );
     let mut text = String::new();
     for number in 0..1024 {
         text.push_str(&format!("[reader \"r{number}\"]\n[card \"c{number}\"]\natr=3b00\n"));
     }
     std::fs::write(bench.user_file(), text).unwrap();
     assert_eq!(form.introduce(user, "one too many", &device), Err(Error::NoMemory));
-    assert_eq!(form.add(user, &device, "Desk"), Err(Error::NoMemory), "its entry would be one more");
+    assert_eq!(
+        form.add(user, &device, "Desk"),
+        Err(Error::NoMemory),
+        "its entry would be one more"
+    );
     assert_eq!(form.forget(user, &device), Err(Error::NoMemory));
-    assert_eq!(form.new_card(user, "one too many", &[0x3B, 0x00], None), Err(Error::NoMemory));
+    assert_eq!(
+        form.new_card(user, "one too many", &[0x3B, 0x00], None),
+        Err(Error::NoMemory)
+    );
     assert_eq!(form.forget(user, "r7"), Ok(()), "an own name is forgotten in place");
     assert_eq!(form.end_card(user, "c7"), Ok(()));
     assert_eq!(form.new_card(user, "fits", &[0x3B, 0x00], None), Ok(()));

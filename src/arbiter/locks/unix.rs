@@ -38,18 +38,17 @@ impl LockFile {
     }
 
     fn open_as(node: &Path, id: NodeId, interface: u8, write: bool) -> io::Result<Self> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(write)
-            .custom_flags(libc::O_NOCTTY)
-            .open(node)?;
+        let file = Tracked::open(|| {
+            OpenOptions::new()
+                .read(true)
+                .write(write)
+                .custom_flags(libc::O_NOCTTY)
+                .open(node)
+        })?;
         if NodeId::of(&file)? != id {
             return Err(oserror::gone());
         }
-        Ok(Self {
-            file: Tracked::new(file),
-            interface,
-        })
+        Ok(Self { file, interface })
     }
 
     /// Takes a lock, or changes one held, without waiting. `false`: somebody else's lock is in the way, and what was

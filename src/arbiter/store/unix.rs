@@ -13,6 +13,7 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::fork::Tracked;
 use crate::usb::sysfs;
 use acl::Acl;
 
@@ -37,12 +38,12 @@ pub(super) fn nodes() -> PathBuf {
 /// An advisory lock on the directory itself; without it two processes could give one index to two readers. Somebody who
 /// holds it for ever costs the others a short delay and nothing else.
 pub(super) struct DirectoryLock {
-    _file: File,
+    _file: Tracked,
 }
 
 impl DirectoryLock {
     pub(super) fn take(directory: &Path) -> Option<Self> {
-        let file = File::open(directory).ok()?;
+        let file = Tracked::open(|| File::open(directory)).ok()?;
         let deadline = Instant::now() + DIRECTORY_PATIENCE;
         loop {
             // SAFETY: the descriptor is open; no pointer is passed.
@@ -92,25 +93,29 @@ pub(super) fn publish(temporary: &Path, path: &Path, content: &[u8], node: &Path
 ///
 /// # Errors
 /// The system's.
-pub(super) fn private() -> io::Result<(File, PathBuf)> {
-    // SAFETY: the name is a NUL-terminated literal.
-    let fd = unsafe { libc::memfd_create(c"winscard-record".as_ptr(), libc::MFD_CLOEXEC) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: a descriptor the kernel has just made for us.
-    let file = File::from(unsafe { OwnedFd::from_raw_fd(fd) });
+pub(super) fn private() -> io::Result<(Tracked, PathBuf)> {
+    let file = Tracked::open(|| {
+        // SAFETY: the name is a NUL-terminated literal.
+        let fd = unsafe { libc::memfd_create(c"winscard-record".as_ptr(), libc::MFD_CLOEXEC) };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: a descriptor the kernel has just made for us.
+        Ok(File::from(unsafe { OwnedFd::from_raw_fd(fd) }))
+    })?;
     let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
     Ok((file, path))
 }
 
 /// Opens a record, or whatever somebody has put in its place, without waiting and without following a link.
-pub(super) fn open_record(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY)
-        .open(path)
+pub(super) fn open_record(path: &Path) -> io::Result<Tracked> {
+    Tracked::open(|| {
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY)
+            .open(path)
+    })
 }
 
 /// Refuses a record that somebody made who may not use the node.

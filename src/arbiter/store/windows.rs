@@ -24,6 +24,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 
 use crate::arbiter::locks;
 use crate::arbiter::wait;
+use crate::fork::Tracked;
 use crate::vanishing;
 
 /// The system, administrators, services and those who sit at the machine or its terminals may do everything; nobody else
@@ -133,13 +134,14 @@ pub(super) fn publish(temporary: &Path, path: &Path, content: &[u8], _node: &Pat
 ///
 /// # Errors
 /// The system's.
-pub(super) fn private() -> io::Result<(File, PathBuf)> {
-    vanishing::make(&vanishing::own_folder(), "record")
+pub(super) fn private() -> io::Result<(Tracked, PathBuf)> {
+    let (file, path) = vanishing::make(&vanishing::own_folder(), "record")?;
+    Ok((Tracked::open(|| Ok(file))?, path))
 }
 
 /// Opens a record.
-pub(super) fn open_record(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).open(path)
+pub(super) fn open_record(path: &Path) -> io::Result<Tracked> {
+    Tracked::open(|| OpenOptions::new().read(true).write(true).open(path))
 }
 
 /// Whoever may make a file in the folder may take part.

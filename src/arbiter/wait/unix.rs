@@ -30,11 +30,12 @@ impl Ear {
     /// # Errors
     /// `EMFILE` (the user's limit of instances or the process's of descriptors), `ENOSYS`/`EPERM` in a sandbox.
     pub(crate) fn new() -> io::Result<Self> {
-        // SAFETY: no pointer is passed.
-        let fd = unsafe { libc::inotify_init1(libc::IN_CLOEXEC | libc::IN_NONBLOCK) };
-        Ok(Self {
-            file: Tracked::new(File::from(owned(fd)?)),
-        })
+        let file = Tracked::open(|| {
+            // SAFETY: no pointer is passed.
+            let fd = unsafe { libc::inotify_init1(libc::IN_CLOEXEC | libc::IN_NONBLOCK) };
+            Ok(File::from(owned(fd)?))
+        })?;
+        Ok(Self { file })
     }
 
     /// Hears the bell of a record file.
@@ -124,11 +125,12 @@ impl Signal {
     /// # Errors
     /// `EMFILE`, `ENFILE`, `ENOMEM`.
     pub(crate) fn new() -> io::Result<Self> {
-        // SAFETY: no pointer is passed.
-        let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
-        Ok(Self {
-            file: Tracked::new(File::from(owned(fd)?)),
-        })
+        let file = Tracked::open(|| {
+            // SAFETY: no pointer is passed.
+            let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+            Ok(File::from(owned(fd)?))
+        })?;
+        Ok(Self { file })
     }
 
     /// Sets it. Cannot fail but by overflow, which means it is set.

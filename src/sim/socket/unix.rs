@@ -31,14 +31,17 @@ impl Stream {
     /// # Errors
     /// No server there, or the system's.
     pub(crate) fn connect(path: &Path, patience: Duration) -> io::Result<Self> {
-        let stream = UnixStream::connect(path)?;
-        stream.set_read_timeout(Some(patience))?;
-        stream.set_write_timeout(Some(patience))?;
-        Ok(Self::new(OwnedFd::from(stream)))
+        let file = Tracked::open(|| {
+            let stream = UnixStream::connect(path)?;
+            stream.set_read_timeout(Some(patience))?;
+            stream.set_write_timeout(Some(patience))?;
+            Ok(File::from(OwnedFd::from(stream)))
+        })?;
+        Ok(Self(file))
     }
 
-    fn new(socket: OwnedFd) -> Self {
-        Self(Tracked::new(File::from(socket)))
+    fn new(socket: OwnedFd) -> io::Result<Self> {
+        Tracked::open(|| Ok(File::from(socket))).map(Self)
     }
 
     /// Takes a TCP connection, and makes it non-blocking.
@@ -48,7 +51,7 @@ impl Stream {
     pub(crate) fn from_tcp(stream: TcpStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         stream.set_nodelay(true)?;
-        Ok(Self::new(OwnedFd::from(stream)))
+        Self::new(OwnedFd::from(stream))
     }
 
     /// Sends on a connected socket. A peer that is gone is an error, not a signal.
@@ -120,7 +123,7 @@ impl Listener {
     pub(crate) fn accept(&self) -> io::Result<Stream> {
         let (stream, _) = self.0.accept()?;
         stream.set_nonblocking(true)?;
-        Ok(Stream::new(OwnedFd::from(stream)))
+        Stream::new(OwnedFd::from(stream))
     }
 
     /// For [`poll`].

@@ -2,7 +2,7 @@
 //! An open usbfs node, with one safe method for each ioctl.
 
 use std::ffi::{CStr, c_int, c_uint, c_void};
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::MetadataExt;
@@ -15,6 +15,7 @@ use super::abi::{
     Urb, error, request,
 };
 use crate::clock::Moment;
+use crate::fork::Tracked;
 use crate::usb::{ControlRequest, Error, ErrorKind, NodeId, Result};
 
 fn last_errno() -> c_int {
@@ -24,10 +25,10 @@ fn last_errno() -> c_int {
 /// Longest control data stage usbfs takes: one page, and 4096 is the smallest page.
 const MAX_CONTROL_LEN: usize = 4096;
 
-/// An open usbfs node.
+/// An open usbfs node. A forked child does not keep it: the claim of a parent that is killed has to fall with him.
 #[derive(Debug)]
 pub(in crate::usb) struct Node {
-    file: File,
+    file: Tracked,
 }
 
 /// Time left of a call that signals cut short. usbfs lets only fatal signals do that, so the clock is not read before
@@ -65,7 +66,7 @@ impl Node {
     /// Opens the node, for transfers if `write`.
     pub(in crate::usb) fn open(path: &Path, write: bool) -> Result<Self> {
         // std opens with O_CLOEXEC and repeats on EINTR.
-        match OpenOptions::new().read(true).write(write).open(path) {
+        match Tracked::open(|| OpenOptions::new().read(true).write(write).open(path)) {
             Ok(file) => Ok(Self { file }),
             Err(e) => {
                 let errno = e.raw_os_error().unwrap_or(0);

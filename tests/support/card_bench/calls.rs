@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Longer than any call that is going to return takes, on any machine.
 pub const LONG_ENOUGH: Duration = Duration::from_secs(20);
@@ -11,15 +11,14 @@ pub const LONG_ENOUGH: Duration = Duration::from_secs(20);
 /// A call in a thread of its own.
 #[derive(Debug)]
 pub struct Call<T> {
-    result: Receiver<(T, Instant)>,
+    result: Receiver<T>,
 }
 
 /// Makes a call in a thread of its own.
 pub fn call<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> Call<T> {
     let (sender, result) = channel();
     thread::spawn(move || {
-        let value = body();
-        let _nobody_listens = sender.send((value, Instant::now()));
+        let _nobody_listens = sender.send(body());
     });
     Call { result }
 }
@@ -34,11 +33,6 @@ impl<T> Call<T> {
 
     /// What it returns; it must return.
     pub fn end(self) -> T {
-        self.end_at().0
-    }
-
-    /// Also when.
-    pub fn end_at(self) -> (T, Instant) {
         self.result.recv_timeout(LONG_ENOUGH).expect("the call returns")
     }
 }

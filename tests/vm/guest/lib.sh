@@ -37,3 +37,18 @@ no_daemon() {
 }
 
 [ "$LIB" = incumbent ] || no_daemon
+
+# A copy of the running system that may be changed at will and is gone with the case: in_copy COMMAND… runs in it, devices and /run are the real ones.
+COPY=/tmp/copy
+in_copy() {
+  if ! mountpoint -q "$COPY"; then
+    mkdir -p "$COPY" /tmp/changes
+    mount -t tmpfs changes /tmp/changes
+    mkdir /tmp/changes/{upper,work}
+    mount -t overlay copy -o "lowerdir=/,upperdir=/tmp/changes/upper,workdir=/tmp/changes/work" "$COPY"
+    for folder in dev proc sys run mnt; do mount --rbind "/$folder" "$COPY/$folder"; done
+    mount -t tmpfs tmpfs "$COPY/tmp"
+    trap 'umount -l "$COPY" /tmp/changes' EXIT
+  fi
+  timeout 240 chroot "$COPY" env -u LIB -u LIBDIR -u BIN -u MODE "$@"
+}

@@ -142,7 +142,8 @@ int main(int argc, char **argv)
 
 	signal(SIGALRM, stuck);
 	OK(SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &context));
-	while (time(NULL) < end) {
+	/* One that was started late has its try, too. */
+	while (time(NULL) < end || (!worked && time(NULL) < end + 60)) {
 		SCARDHANDLE card;
 		DWORD protocol = 0, length = sizeof names, mode = any(12) ? SCARD_SHARE_SHARED : SCARD_SHARE_EXCLUSIVE;
 
@@ -150,7 +151,7 @@ int main(int argc, char **argv)
 			usleep(5000 + any(20000));
 			continue;
 		}
-		for (unsigned calls = 1 + any(20); calls && time(NULL) < end && one_call(context, card, names); calls--)
+		for (unsigned calls = 1 + any(20); calls && (time(NULL) < end || !worked) && one_call(context, card, names); calls--)
 			;
 		TRY(SCardDisconnect(card, any(8) ? SCARD_LEAVE_CARD : any(3)));
 	}
