@@ -61,8 +61,7 @@ fn user_directory() -> Option<PathBuf> {
 
 fn system_directory() -> (PathBuf, Owner) {
     let named = env::var_os("WINSCARD_SYSCONFDIR").map(PathBuf::from);
-    named.filter(|path| path.is_absolute()).map_or_else(
-        || (PathBuf::from("/etc"), Owner::System),
-        |path| (path, Owner::Named),
-    )
+    named
+        .filter(|path| path.is_absolute())
+        .map_or_else(|| (PathBuf::from("/etc"), Owner::System), |path| (path, Owner::Named))
 }
