@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::handle::{Kind, Table};
 use crate::reader::link::Link;
 use crate::reader::registry::{self, Reader};
-use crate::{fork, logging, reader, sim, started};
+use crate::{fork, logging, reader, sim, started, trace};
 
 static CONTEXTS: Table<Context> = Table::new(Kind::Context);
 
@@ -47,6 +47,7 @@ pub fn domain(context: SCARDCONTEXT) -> Result<Domain> {
 /// What has to be done once in a process before anything else.
 pub(crate) fn prepare() {
     logging::init();
+    trace::init();
     fork::register(|| {
         CONTEXTS.reset_after_fork();
         card::cards().reset_after_fork();

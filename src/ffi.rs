@@ -22,14 +22,34 @@ use crate::api::constants::{SCARD_AUTOALLOCATE, SCARD_S_SUCCESS};
 use crate::api::types::{DWORD, LONG, SCARDHANDLE};
 use crate::error::{Error, Result};
 use crate::iso7816::atr;
+use crate::trace::{self, args::Told};
 
 thread_local! {
     /// How many entries of this library the thread is in; tells our panics from the host's.
     static DEPTH: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Runs the body of an exported function: a panic becomes `SCARD_F_INTERNAL_ERROR`, the result is traced and made a `LONG`.
+/// Runs the body of an exported function: a panic becomes `SCARD_F_INTERNAL_ERROR`, the result is logged and made a `LONG`.
+/// A trace tells of the call without its arguments.
 pub fn entry(name: &'static str, body: impl FnOnce() -> Result<()>) -> LONG {
+    traced(name, Told::nothing, body)
+}
+
+/// As [`entry`]; a trace tells the arguments as well, which `told` gives.
+pub fn traced<const N: usize>(
+    name: &'static str,
+    told: impl FnOnce() -> Told<N>,
+    body: impl FnOnce() -> Result<()>,
+) -> LONG {
+    let result = if trace::is_on() {
+        trace::call(name, told(), || run(name, body))
+    } else {
+        run(name, body)
+    };
+    result.map_or_else(Error::to_long, |()| SCARD_S_SUCCESS)
+}
+
+fn run(name: &'static str, body: impl FnOnce() -> Result<()>) -> Result<()> {
     let started = log::log_enabled!(log::Level::Debug).then(Instant::now);
     let depth = Depth::enter();
     let result = panic::catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| {
@@ -44,7 +64,7 @@ pub fn entry(name: &'static str, body: impl FnOnce() -> Result<()>) -> LONG {
             Err(error) => log::debug!("{name}: {error} in {time:?}"),
         }
     }
-    result.map_or_else(Error::to_long, |()| SCARD_S_SUCCESS)
+    result
 }
 
 /// Keeps [`DEPTH`] while a call is inside, also when it unwinds.

@@ -9,6 +9,8 @@ mod audit;
 mod cache;
 pub mod card;
 pub mod ccid;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod clock;
 pub mod context;
 pub mod database;
@@ -26,6 +28,7 @@ pub mod reader;
 mod shared_file;
 pub mod sim;
 mod started;
+pub mod trace;
 pub mod usb;
 #[cfg(windows)]
 mod vanishing;

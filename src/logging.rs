@@ -23,7 +23,7 @@ use std::sync::{Once, OnceLock};
 use log::{LevelFilter, Log, Metadata, Record};
 
 use crate::{clock, env};
-use system::Target;
+pub(crate) use system::{Target, thread_id};
 #[cfg(unix)]
 use unix as system;
 #[cfg(windows)]
@@ -117,7 +117,7 @@ fn line(record: &Record<'_>) -> String {
         time.as_secs(),
         time.subsec_micros(),
         std::process::id(),
-        system::thread_id(),
+        thread_id(),
         record.level()
     );
     let mut message = String::new();

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::ffi::text::{self, Unit};
 use crate::ffi::{self, Output, Short, low_word};
 use crate::platform;
+use crate::trace::args::{Arg, Told, card_state_words, disposition_words, protocol_words, share_words};
 
 /// Connects to a reader, and to the card in it.
 ///
@@ -53,7 +54,20 @@ pub unsafe extern "system" fn SCardConnect(
     phCard: LPSCARDHANDLE,
     pdwActiveProtocol: LPDWORD,
 ) -> LONG {
-    ffi::entry("SCardConnect", || {
+    let told = || {
+        // SAFETY: this function's contract; pointers are used during the call only.
+        unsafe {
+            Told::new([
+                Arg::Handle("context", hContext),
+                Arg::Text("reader", szReader),
+                Arg::Word("share", dwShareMode, share_words),
+                Arg::Word("protocols", dwPreferredProtocols, protocol_words),
+                Arg::HandleOut("card", phCard),
+                Arg::WordOut("protocol", pdwActiveProtocol, protocol_words),
+            ])
+        }
+    };
+    ffi::traced("SCardConnect", told, || {
         // SAFETY: this function's contract.
         unsafe {
             connect(
@@ -144,7 +158,19 @@ pub unsafe extern "system" fn SCardReconnect(
     dwInitialization: DWORD,
     pdwActiveProtocol: LPDWORD,
 ) -> LONG {
-    ffi::entry("SCardReconnect", || {
+    let told = || {
+        // SAFETY: this function's contract; pointers are used during the call only.
+        unsafe {
+            Told::new([
+                Arg::Handle("card", hCard),
+                Arg::Word("share", dwShareMode, share_words),
+                Arg::Word("protocols", dwPreferredProtocols, protocol_words),
+                Arg::Word("initialization", dwInitialization, disposition_words),
+                Arg::WordOut("protocol", pdwActiveProtocol, protocol_words),
+            ])
+        }
+    };
+    ffi::traced("SCardReconnect", told, || {
         if pdwActiveProtocol.is_null() && !platform::ACTIVE_PROTOCOL_IS_OPTIONAL {
             return Err(Error::InvalidParameter);
         }
@@ -179,7 +205,16 @@ pub unsafe extern "system" fn SCardReconnect(
 /// PC/SC part 5; pcsc-lite 2.5.1 winscard_clnt.c and winscard.c `SCardDisconnect`; MSDN `SCardDisconnect`.
 #[unsafe(no_mangle)]
 pub extern "system" fn SCardDisconnect(hCard: SCARDHANDLE, dwDisposition: DWORD) -> LONG {
-    ffi::entry("SCardDisconnect", || {
+    let told = || {
+        // SAFETY: there is no pointer among them.
+        unsafe {
+            Told::new([
+                Arg::Handle("card", hCard),
+                Arg::Word("disposition", dwDisposition, disposition_words),
+            ])
+        }
+    };
+    ffi::traced("SCardDisconnect", told, || {
         Card::disconnect(ffi::value(hCard)?, low_word(dwDisposition))
     })
 }
@@ -203,7 +238,11 @@ pub extern "system" fn SCardDisconnect(hCard: SCARDHANDLE, dwDisposition: DWORD)
 /// PC/SC part 5; pcsc-lite 2.5.1 winscard_clnt.c and winscard.c `SCardBeginTransaction`; MSDN `SCardBeginTransaction`.
 #[unsafe(no_mangle)]
 pub extern "system" fn SCardBeginTransaction(hCard: SCARDHANDLE) -> LONG {
-    ffi::entry("SCardBeginTransaction", || card::get(hCard)?.begin())
+    let told = || {
+        // SAFETY: there is no pointer among them.
+        unsafe { Told::new([Arg::Handle("card", hCard)]) }
+    };
+    ffi::traced("SCardBeginTransaction", told, || card::get(hCard)?.begin())
 }
 
 /// Ends a transaction.
@@ -228,7 +267,18 @@ pub extern "system" fn SCardBeginTransaction(hCard: SCARDHANDLE) -> LONG {
 /// PC/SC part 5; pcsc-lite 2.5.1 winscard_clnt.c and winscard.c `SCardEndTransaction`; MSDN `SCardEndTransaction`.
 #[unsafe(no_mangle)]
 pub extern "system" fn SCardEndTransaction(hCard: SCARDHANDLE, dwDisposition: DWORD) -> LONG {
-    ffi::entry("SCardEndTransaction", || card::get(hCard)?.end(low_word(dwDisposition)))
+    let told = || {
+        // SAFETY: there is no pointer among them.
+        unsafe {
+            Told::new([
+                Arg::Handle("card", hCard),
+                Arg::Word("disposition", dwDisposition, disposition_words),
+            ])
+        }
+    };
+    ffi::traced("SCardEndTransaction", told, || {
+        card::get(hCard)?.end(low_word(dwDisposition))
+    })
 }
 
 /// Tells reader name, state, protocol and ATR of a connection.
@@ -268,7 +318,19 @@ pub unsafe extern "system" fn SCardStatus(
     pbAtr: LPBYTE,
     pcbAtrLen: LPDWORD,
 ) -> LONG {
-    ffi::entry("SCardStatus", || {
+    let told = || {
+        // SAFETY: this function's contract; pointers are used during the call only.
+        unsafe {
+            Told::new([
+                Arg::Handle("card", hCard),
+                Arg::NamesOut(mszReaderName, pcchReaderLen),
+                Arg::WordOut("state", pdwState, card_state_words),
+                Arg::WordOut("protocol", pdwProtocol, protocol_words),
+                Arg::BytesOut("atr", pbAtr, pcbAtrLen),
+            ])
+        }
+    };
+    ffi::traced("SCardStatus", told, || {
         // SAFETY: this function's contract.
         unsafe {
             status(

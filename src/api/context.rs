@@ -4,7 +4,8 @@
 use super::types::{DWORD, LONG, LPCVOID, LPSCARDCONTEXT, SCARDCONTEXT};
 use crate::context::{self, Context};
 use crate::error::{Error, Result};
-use crate::{ffi, logging, platform};
+use crate::trace::args::{Arg, Told, scope_words};
+use crate::{ffi, logging, platform, trace};
 
 /// Opens a context: what readers are listed and connected to through.
 ///
@@ -37,7 +38,17 @@ pub unsafe extern "system" fn SCardEstablishContext(
 ) -> LONG {
     ffi::install_panic_hook();
     logging::init();
-    ffi::entry("SCardEstablishContext", || {
+    trace::init();
+    let told = || {
+        // SAFETY: this function's contract; pointers are used during the call only.
+        unsafe {
+            Told::new([
+                Arg::Word("scope", dwScope, scope_words),
+                Arg::HandleOut("context", phContext),
+            ])
+        }
+    };
+    ffi::traced("SCardEstablishContext", told, || {
         if phContext.is_null() {
             return Err(Error::InvalidParameter);
         }
@@ -66,7 +77,11 @@ pub unsafe extern "system" fn SCardEstablishContext(
 /// PC/SC part 5; pcsc-lite 2.5.1 winscard_clnt.c `SCardReleaseContext`; MSDN `SCardReleaseContext`.
 #[unsafe(no_mangle)]
 pub extern "system" fn SCardReleaseContext(hContext: SCARDCONTEXT) -> LONG {
-    ffi::entry("SCardReleaseContext", || Context::release(ffi::value(hContext)?))
+    let told = || {
+        // SAFETY: there is no pointer among them.
+        unsafe { Told::new([Arg::Handle("context", hContext)]) }
+    };
+    ffi::traced("SCardReleaseContext", told, || Context::release(ffi::value(hContext)?))
 }
 
 /// Says whether a context is open.
@@ -85,7 +100,11 @@ pub extern "system" fn SCardReleaseContext(hContext: SCARDCONTEXT) -> LONG {
 /// pcsc-lite 2.5.1 winscard_clnt.c `SCardIsValidContext`; MSDN `SCardIsValidContext`.
 #[unsafe(no_mangle)]
 pub extern "system" fn SCardIsValidContext(hContext: SCARDCONTEXT) -> LONG {
-    ffi::entry("SCardIsValidContext", || context::get(hContext).map(drop))
+    let told = || {
+        // SAFETY: there is no pointer among them.
+        unsafe { Told::new([Arg::Handle("context", hContext)]) }
+    };
+    ffi::traced("SCardIsValidContext", told, || context::get(hContext).map(drop))
 }
 
 /// Makes the [`SCardGetStatusChange`](super::readers::SCardGetStatusChange) that waits in this context return `SCARD_E_CANCELLED`.
@@ -105,7 +124,11 @@ pub extern "system" fn SCardIsValidContext(hContext: SCARDCONTEXT) -> LONG {
 /// PC/SC part 5; pcsc-lite 2.5.1 winscard_clnt.c `SCardCancel`; MSDN `SCardCancel`.
 #[unsafe(no_mangle)]
 pub extern "system" fn SCardCancel(hContext: SCARDCONTEXT) -> LONG {
-    ffi::entry("SCardCancel", || context::get(hContext)?.cancel())
+    let told = || {
+        // SAFETY: there is no pointer among them.
+        unsafe { Told::new([Arg::Handle("context", hContext)]) }
+    };
+    ffi::traced("SCardCancel", told, || context::get(hContext)?.cancel())
 }
 
 /// Releases memory that a function allocated for a length of `SCARD_AUTOALLOCATE`.
@@ -127,7 +150,11 @@ pub extern "system" fn SCardCancel(hContext: SCARDCONTEXT) -> LONG {
 /// pcsc-lite 2.5.1 winscard_clnt.c `SCardFreeMemory`; MSDN `SCardFreeMemory`.
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn SCardFreeMemory(hContext: SCARDCONTEXT, pvMem: LPCVOID) -> LONG {
-    ffi::entry("SCardFreeMemory", || -> Result<()> {
+    let told = || {
+        // SAFETY: this function's contract; pointers are used during the call only.
+        unsafe { Told::new([Arg::Handle("context", hContext)]) }
+    };
+    ffi::traced("SCardFreeMemory", told, || -> Result<()> {
         if hContext != 0 || !platform::MEMORY_NEEDS_NO_CONTEXT {
             drop(context::get(hContext)?);
         }

@@ -9,6 +9,7 @@ use super::types::{
 use crate::card;
 use crate::error::{Error, Result};
 use crate::ffi::{self, Output, Short, low_word};
+use crate::trace::args::{Arg, Told, attribute_words};
 
 /// Sends one command APDU to the card and returns its response.
 ///
@@ -49,7 +50,18 @@ pub unsafe extern "system" fn SCardTransmit(
     pbRecvBuffer: LPBYTE,
     pcbRecvLength: LPDWORD,
 ) -> LONG {
-    ffi::entry("SCardTransmit", || {
+    let told = || {
+        // SAFETY: this function's contract; pointers are used during the call only.
+        unsafe {
+            Told::new([
+                Arg::Handle("card", hCard),
+                Arg::Pci(pioSendPci),
+                Arg::Command(pbSendBuffer, cbSendLength),
+                Arg::BytesOut("response", pbRecvBuffer, pcbRecvLength),
+            ])
+        }
+    };
+    ffi::traced("SCardTransmit", told, || {
         // SAFETY: this function's contract; dwProtocol is the first field.
         let protocol = unsafe { ffi::load(pioSendPci.cast::<IoRequestWord>()) };
         // SAFETY: this function's contract.
@@ -120,7 +132,17 @@ pub unsafe extern "system" fn SCardControl(
     cbRecvLength: DWORD,
     lpBytesReturned: LPDWORD,
 ) -> LONG {
-    ffi::entry("SCardControl", || {
+    let told = || {
+        // SAFETY: this function's contract; pointers are used during the call only.
+        unsafe {
+            Told::new([
+                Arg::Handle("card", hCard),
+                Arg::Control(dwControlCode, pbSendBuffer, cbSendLength),
+                Arg::ControlOut(pbRecvBuffer, cbRecvLength, lpBytesReturned),
+            ])
+        }
+    };
+    ffi::traced("SCardControl", told, || {
         // SAFETY: this function's contract.
         let set_length = |length: usize| unsafe { ffi::store(lpBytesReturned, ffi::length(length)) };
         set_length(0);
@@ -176,7 +198,17 @@ pub unsafe extern "system" fn SCardGetAttrib(
     pbAttr: LPBYTE,
     pcbAttrLen: LPDWORD,
 ) -> LONG {
-    ffi::entry("SCardGetAttrib", || {
+    let told = || {
+        // SAFETY: this function's contract; pointers are used during the call only.
+        unsafe {
+            Told::new([
+                Arg::Handle("card", hCard),
+                Arg::Word("attribute", dwAttrId, attribute_words),
+                Arg::BytesOut("value", pbAttr, pcbAttrLen),
+            ])
+        }
+    };
+    ffi::traced("SCardGetAttrib", told, || {
         if pcbAttrLen.is_null() {
             return Err(Error::InvalidParameter);
         }
@@ -231,7 +263,17 @@ pub unsafe extern "system" fn SCardSetAttrib(
     pbAttr: LPCBYTE,
     cbAttrLen: DWORD,
 ) -> LONG {
-    ffi::entry("SCardSetAttrib", || -> Result<()> {
+    let told = || {
+        // SAFETY: this function's contract; pointers are used during the call only.
+        unsafe {
+            Told::new([
+                Arg::Handle("card", hCard),
+                Arg::Word("attribute", dwAttrId, attribute_words),
+                Arg::Bytes("value", pbAttr, cbAttrLen),
+            ])
+        }
+    };
+    ffi::traced("SCardSetAttrib", told, || -> Result<()> {
         if pbAttr.is_null() || cbAttrLen == 0 {
             return Err(Error::InvalidParameter);
         }

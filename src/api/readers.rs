@@ -12,6 +12,7 @@ use crate::context::{self, Timeout};
 use crate::error::{Error, Result};
 use crate::ffi::text::{self, Unit};
 use crate::ffi::{self, Output, Short};
+use crate::trace::args::{Arg, Told};
 
 /// Lists the readers that are plugged in, as a multi-string.
 ///
@@ -42,7 +43,11 @@ pub unsafe extern "system" fn SCardListReaders(
     mszReaders: LPSTR,
     pcchReaders: LPDWORD,
 ) -> LONG {
-    ffi::entry("SCardListReaders", || {
+    let told = || {
+        // SAFETY: this function's contract; pointers are used during the call only.
+        unsafe { Told::new([Arg::Handle("context", hContext), Arg::NamesOut(mszReaders, pcchReaders)]) }
+    };
+    ffi::traced("SCardListReaders", told, || {
         if pcchReaders.is_null() {
             return Err(Error::InvalidParameter);
         }
@@ -87,7 +92,11 @@ pub unsafe extern "system" fn SCardListReaderGroups(
     mszGroups: LPSTR,
     pcchGroups: LPDWORD,
 ) -> LONG {
-    ffi::entry("SCardListReaderGroups", || {
+    let told = || {
+        // SAFETY: this function's contract; pointers are used during the call only.
+        unsafe { Told::new([Arg::Handle("context", hContext), Arg::NamesOut(mszGroups, pcchGroups)]) }
+    };
+    ffi::traced("SCardListReaderGroups", told, || {
         if pcchGroups.is_null() {
             return Err(Error::InvalidParameter);
         }
@@ -131,7 +140,17 @@ pub unsafe extern "system" fn SCardGetStatusChange(
     rgReaderStates: LPSCARD_READERSTATE,
     cReaders: DWORD,
 ) -> LONG {
-    ffi::entry("SCardGetStatusChange", || {
+    let told = || {
+        // SAFETY: this function's contract; pointers are used during the call only.
+        unsafe {
+            Told::new([
+                Arg::Handle("context", hContext),
+                Arg::Timeout(dwTimeout),
+                Arg::States(rgReaderStates, cReaders),
+            ])
+        }
+    };
+    ffi::traced("SCardGetStatusChange", told, || {
         // SAFETY: this function's contract.
         unsafe { status_change(hContext, dwTimeout, rgReaderStates, cReaders, Names::System) }
     })

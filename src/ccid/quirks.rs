@@ -337,20 +337,49 @@ impl Quirks {
     #[must_use]
     pub fn of(interface: &usb::Interface, level: ExchangeLevel) -> Self {
         let mut quirks = Self::default();
-        for row in TABLE {
-            let release = match row.release {
-                Release::Any => true,
-                Release::Is(release) => interface.device_release == release,
-                Release::Below(release) => interface.device_release < release,
-            };
-            let product = row.product.is_none_or(|product| product == interface.product_id);
-            if release && product && row.vendor == interface.vendor_id {
-                log::debug!("{:04X}:{:04X}: {}", row.vendor, interface.product_id, row.reason);
-                for fix in row.fixes {
-                    quirks.apply(*fix, level);
-                }
+        for row in rows(interface) {
+            log::debug!("{:04X}:{:04X}: {}", row.vendor, interface.product_id, row.reason);
+            for fix in row.fixes {
+                quirks.apply(*fix, level);
             }
         }
         quirks
     }
+}
+
+fn rows(interface: &usb::Interface) -> impl Iterator<Item = &'static Row> {
+    TABLE.iter().filter(|row| {
+        let release = match row.release {
+            Release::Any => true,
+            Release::Is(release) => interface.device_release == release,
+            Release::Below(release) => interface.device_release < release,
+        };
+        let product = row.product.is_none_or(|product| product == interface.product_id);
+        release && product && row.vendor == interface.vendor_id
+    })
+}
+
+/// Something known of a reader, for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peculiarity {
+    /// What it is.
+    pub reason: &'static str,
+    /// The release of the firmware in which it is mended.
+    pub fixed_in: Option<u16>,
+    /// Other drivers refuse to work with it.
+    pub is_defect: bool,
+}
+
+/// What is known of the reader behind `interface`.
+#[must_use]
+pub fn known_of(interface: &usb::Interface) -> Vec<Peculiarity> {
+    let told = rows(interface).map(|row| Peculiarity {
+        reason: row.reason,
+        fixed_in: match row.release {
+            Release::Below(release) => Some(release),
+            Release::Any | Release::Is(_) => None,
+        },
+        is_defect: row.fixes.iter().any(|fix| matches!(fix, Fix::OldFirmware)),
+    });
+    told.collect()
 }

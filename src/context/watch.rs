@@ -16,6 +16,7 @@ use crate::reader::link::{Gone, Link};
 use crate::reader::registry::{self, Reader, Snapshot};
 use crate::reader::status::{self, View};
 use crate::reader::watch::Watch;
+use crate::trace;
 
 /// How soon to look again at a bus on which a device is being configured.
 const SETTLING_INTERVAL: Duration = Duration::from_millis(50);
@@ -205,10 +206,12 @@ impl Context {
             }
             fds.extend(watched.watch.interrupt());
         }
+        let waiting = trace::wait("an event");
         poll(&mut fds, wake).map_err(|error| {
             log::error!("poll: {error}");
             Error::NoMemory
         })?;
+        drop(waiting);
         if fds.first().is_some_and(|fd| fd.revents != 0) {
             return Err(Error::Cancelled);
         }

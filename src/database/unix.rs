@@ -48,7 +48,7 @@ impl Store for Files {
 fn file(scope: Scope) -> Option<SharedFile> {
     let (directory, owner) = match scope {
         Scope::User => (user_directory()?, Owner::User),
-        Scope::System => (system_directory(), Owner::System),
+        Scope::System => system_directory(),
     };
     Some(SharedFile::new(directory.join("winscard"), "database", owner, MAX_LEN))
 }
@@ -59,9 +59,9 @@ fn user_directory() -> Option<PathBuf> {
     absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")))
 }
 
-fn system_directory() -> PathBuf {
+fn system_directory() -> (PathBuf, Owner) {
     let named = env::var_os("WINSCARD_SYSCONFDIR").map(PathBuf::from);
     named
         .filter(|path| path.is_absolute())
-        .unwrap_or_else(|| PathBuf::from("/etc"))
+        .map_or_else(|| (PathBuf::from("/etc"), Owner::System), |path| (path, Owner::Named))
 }

@@ -12,7 +12,7 @@ use std::ptr;
 
 /// Where lines go.
 #[derive(Debug)]
-pub(super) enum Target {
+pub(crate) enum Target {
     Stderr,
     /// The identity tells the file from what the host may have opened under its number after closing all descriptors.
     File {
@@ -23,7 +23,7 @@ pub(super) enum Target {
 
 impl Target {
     /// A file to append to; `None` if it cannot be opened.
-    pub(super) fn open(path: &Path) -> Option<Self> {
+    pub(crate) fn open(path: &Path) -> Option<Self> {
         let file = File::options()
             .append(true)
             .create(true)
@@ -40,7 +40,7 @@ impl Target {
     }
 
     /// Writes a line in one call.
-    pub(super) fn write(&self, line: &[u8]) {
+    pub(crate) fn write(&self, line: &[u8]) {
         let fd: RawFd = match self {
             Self::Stderr => libc::STDERR_FILENO,
             Self::File { file, id } => match file.metadata() {
@@ -54,14 +54,15 @@ impl Target {
 
 /// The thread's number.
 #[cfg(target_os = "linux")]
-pub(super) fn thread_id() -> i32 {
+pub(crate) fn thread_id() -> u64 {
     // SAFETY: no precondition.
-    unsafe { libc::gettid() }
+    let number = unsafe { libc::gettid() };
+    number.unsigned_abs().into()
 }
 
 /// The thread's number.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn thread_id() -> u64 {
+pub(crate) fn thread_id() -> u64 {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
     std::thread::current().id().hash(&mut hasher);

@@ -13,6 +13,7 @@ use crate::arbiter::locks::LockFile;
 use crate::arbiter::wait::{Ear, poll};
 use crate::clock::Moment;
 use crate::error::{Error, Result};
+use crate::trace;
 
 /// A card handle's, or a context's, part in using one interface.
 #[derive(Debug)]
@@ -170,7 +171,9 @@ impl Waiting {
             .min();
         let mut fds = self.ear.entries();
         fds.extend(self.watch.interrupt());
+        let waiting = trace::wait("another user's transaction");
         poll(&mut fds, wake.map(|time| Instant::now() + time)).map_err(|_| Error::NoMemory)?;
+        drop(waiting);
         self.retries = self.retries.saturating_sub(1);
         if self.ear.listen().closed {
             self.retries = 6;

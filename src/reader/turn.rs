@@ -13,7 +13,7 @@ use crate::arbiter::record::{CardState, Header, Slot};
 use crate::ccid::Engine;
 use crate::clock::{Moment, boot_millis};
 use crate::error::{Error, Result};
-use crate::usb;
+use crate::{trace, usb};
 
 /// How exact the time of the last exchange is within a transaction.
 const USE_GRAIN_MS: u64 = 100;
@@ -73,10 +73,12 @@ pub(crate) struct Turn<'a> {
 impl<'a> Turn<'a> {
     pub(super) fn take(link: &'a Link, slot: u8) -> std::result::Result<Self, Gone> {
         let gate = link.port().gate().lock();
+        let waiting = trace::wait("another user's exchange");
         if let Err(error) = link.port().locks().lock_exchange() {
             log::error!("locking {}: {error}", link.port().interface().node.display());
             return Err(Gone);
         }
+        drop(waiting);
         Self::start(link, gate, slot)
     }
 

@@ -24,25 +24,27 @@ pub(crate) enum Owner {
     User,
     /// Root's; everybody reads it.
     System,
+    /// The same in a directory that the user has named: root's or his own.
+    Named,
 }
 
 impl Owner {
     /// Who else but root may have made the file.
     fn is_trusted(self, uid: u32) -> bool {
-        uid == 0 || (self == Self::User && uid == user())
+        uid == 0 || (self != Self::System && uid == user())
     }
 
     const fn file_mode(self) -> u32 {
         match self {
             Self::User => 0o600,
-            Self::System => 0o644,
+            Self::System | Self::Named => 0o644,
         }
     }
 
     const fn directory_mode(self) -> u32 {
         match self {
             Self::User => 0o700,
-            Self::System => 0o755,
+            Self::System | Self::Named => 0o755,
         }
     }
 }
@@ -143,17 +145,16 @@ impl SharedFile {
 
     /// Only the last directory is ours; those above are made like any other.
     fn make_directory(&self) -> io::Result<()> {
+        let mode = self.owner.directory_mode();
         if !self.directory.is_dir() {
             if let Some(parent) = self.directory.parent() {
-                let mode = self.owner.directory_mode();
                 DirBuilder::new().recursive(true).mode(mode).create(parent)?;
             }
-            match DirBuilder::new()
-                .mode(self.owner.directory_mode())
-                .create(&self.directory)
-            {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-                _ => {}
+            match DirBuilder::new().mode(mode).create(&self.directory) {
+                // The umask must not keep the system's directory from everybody.
+                Ok(()) => fs::set_permissions(&self.directory, fs::Permissions::from_mode(mode))?,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
             }
         }
         // Whoever may write the directory may put any file in the place of ours.

@@ -258,4 +258,4 @@ pub fn is_reader_class(class: u8, vendor_id: u16, product_id: u16) -> bool {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;

@@ -29,6 +29,8 @@ pub use sysfs as bus;
 #[cfg(windows)]
 pub use winusb_bus as bus;
 
+use crate::trace;
+
 /// What kind of failure a transfer or request met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
@@ -173,14 +175,15 @@ impl Interface {
     /// [`ErrorKind::NoAccess`] without read and write permission on the node, [`ErrorKind::Disconnected`] if it is
     /// gone or now belongs to another device.
     pub fn open(&self) -> Result<Arc<dyn Transport>> {
-        match &self.backend {
+        let transport = match &self.backend {
             #[cfg(unix)]
             Backend::Usbfs => usbfs::open(self),
             #[cfg(windows)]
             Backend::WinUsb(location) => winusb::open(self, location),
             Backend::Sim => sim::open(self),
             Backend::Server(socket) => sim_remote::open(self, socket),
-        }
+        }?;
+        Ok(trace::watched(self, transport))
     }
 }
 

@@ -55,7 +55,7 @@ pub(in crate::usb) fn endpoint(address: u8, attributes: u8, packet: u16) -> Vec<
     vec![7, 5, address, attributes, p0, p1, 16]
 }
 
-pub(in crate::usb) fn reader() -> Vec<u8> {
+pub(crate) fn reader() -> Vec<u8> {
     let body = [
         interface(0, 0, 0x0B, 0),
         class(0x21, 54),
