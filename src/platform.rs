@@ -134,7 +134,7 @@ mod tests {
 
     /// Behaviour reference §2.1 on Unix, MSDN `SCardStatus` on Windows.
     #[test]
-    fn state_words() {
+    fn the_state_of_a_card_is_in_the_platforms_words() {
         let word = |state, protocol, moves| {
             state_word(&Slot {
                 state,
@@ -161,7 +161,7 @@ mod tests {
 
     /// Windows' headers: SCARD_CTL_CODE(3400) is 0x313520; pcsc-lite's: 0x42000D48.
     #[test]
-    fn numbers() {
+    fn numbers_are_the_platforms() {
         assert_eq!(control_code(3400), if WINDOWS { 0x0031_3520 } else { 0x4200_0D48 });
         let unsupported = if WINDOWS { 0x8010_0022 } else { 0x8010_001F };
         assert_eq!(Error::UnsupportedFeature.code(), unsupported);
