@@ -78,10 +78,10 @@ pub(crate) fn slept_millis() -> u64 {
     boot_millis().saturating_sub(millis(system::awake()))
 }
 
-/// Milliseconds between the wall clock and the coarse monotonic one. Jumps when the machine was suspended (and when
+/// Milliseconds between the wall clock and the coarse monotonic one, which says `now`. Jumps when the machine was suspended (and when
 /// somebody sets the clock), and costs no more than memory: a sign that [`slept_millis`] may have changed.
-pub(crate) fn wall_offset_millis() -> u64 {
-    let offset = millis(system::wall()).saturating_sub(Moment::now().millis());
+pub(crate) fn wall_offset_millis(now: Moment) -> u64 {
+    let offset = millis(system::wall()).saturating_sub(now.millis());
     offset.saturating_add(PRETENDED_SLEEP.load(Ordering::Acquire))
 }
 

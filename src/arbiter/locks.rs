@@ -19,8 +19,12 @@ pub(crate) use windows::{LockFile, try_lock_whole};
 pub(crate) enum Byte {
     /// Share mode of a slot: shared lock for SHARED and DIRECT, exclusive lock for EXCLUSIVE.
     Share(u8),
-    /// Somebody waits for a change and wants to be woken (shared lock).
+    /// Somebody waits for a change of the card's or the reader's state and wants to be woken (shared lock).
     Waiting,
+    /// Somebody waits for the end of a transaction, or any change, and wants to be woken (shared lock).
+    Queue,
+    /// Either of these two; only for [`LockFile::probe`].
+    Anybody,
     /// The one that watches the interrupt endpoint for everybody.
     Watcher,
     /// "This handle lives": its token.
@@ -34,12 +38,18 @@ impl Byte {
     fn offset(self, interface: u8) -> i64 {
         let (kind, number) = match self {
             Self::Share(slot) => (1, u32::from(slot)),
-            Self::Waiting => (2, 0),
+            Self::Waiting | Self::Anybody => (2, 0),
+            Self::Queue => (2, 1),
             Self::Watcher => (3, 0),
             Self::Handle(token) => (4, token),
             Self::Peer(number) => (5, number),
         };
         (i64::from(interface) << 40) | (kind << 33) | i64::from(number)
+    }
+
+    /// How many positions it takes.
+    fn len(self) -> i64 {
+        if self == Self::Anybody { 2 } else { 1 }
     }
 }
 
@@ -100,11 +110,29 @@ mod tests {
     }
 
     #[test]
+    fn whoever_waits_for_anything_is_seen_by_who_asks_for_anybody() {
+        let (path, id) = node();
+        let (a, b) = (
+            LockFile::open(&path, id, 0).unwrap(),
+            LockFile::open(&path, id, 0).unwrap(),
+        );
+        for (held, queues) in [(Byte::Waiting, None), (Byte::Queue, Some(Mode::Shared))] {
+            assert_eq!(b.probe(Byte::Anybody).unwrap(), None);
+            assert!(a.try_lock(held, Mode::Shared).unwrap());
+            assert_eq!(b.probe(Byte::Anybody).unwrap(), Some(Mode::Shared));
+            assert_eq!(b.probe(Byte::Queue).unwrap(), queues);
+            a.unlock(held);
+        }
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
     fn bytes_of_different_meaning_never_meet() {
         let all = [
             Byte::Share(0),
             Byte::Share(255),
             Byte::Waiting,
+            Byte::Queue,
             Byte::Watcher,
             Byte::Handle(0),
             Byte::Handle(u32::MAX),

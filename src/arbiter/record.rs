@@ -272,10 +272,10 @@ impl Slot {
         w.put(self.atr.bytes.as_flattened());
         w.at = SLEPT_AT;
         w.put(&self.slept_ms.to_le_bytes());
-        w.put(&self.transmits.to_le_bytes());
         w.put(&u64::from(self.line.token).to_le_bytes());
         w.put(&self.line.since_ms.to_le_bytes());
         w.put(&self.line.until_ms.to_le_bytes());
+        w.put(&self.transmits.to_le_bytes());
         seal(&mut out, 0);
         out
     }
@@ -298,12 +298,12 @@ impl Slot {
         let atr = Atr::new(r.take(usize::from(atr_len))?);
         r.at = SLEPT_AT;
         let slept_ms = r.u64()?;
-        let transmits = r.u32()?;
         let line = Line {
             token: u32::try_from(r.u64()?).ok()?,
             since_ms: r.u64()?,
             until_ms: r.u64()?,
         };
+        let transmits = r.u32()?;
         Some(Self {
             state,
             failed_with_card: flags == 1,

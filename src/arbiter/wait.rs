@@ -25,14 +25,16 @@ pub(crate) use windows::{Ear, Entry, POLLIN, Signal, entry, join, poll, ring};
 pub(crate) struct Heard {
     /// Somebody closed a node; his locks are freed just after this is heard, not before.
     pub(crate) closed: bool,
-    /// The bell, a change of the bus, or anything else.
+    /// Something came, went or changed its permissions in a directory of the bus, or more happened than was kept.
+    pub(crate) bus: bool,
+    /// The bell, or anything else.
     pub(crate) other: bool,
 }
 
 impl Heard {
     /// Whether anything was heard.
     pub(crate) fn any(self) -> bool {
-        self.closed || self.other
+        self.closed || self.bus || self.other
     }
 }
 

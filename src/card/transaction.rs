@@ -80,7 +80,7 @@ impl Card {
         standing.begun -= 1;
         if standing.begun == 0 && !standing.exclusive {
             turn.card.owner = 0;
-            turn.ring();
+            turn.ring_for_queue();
         }
         Ok(())
     }

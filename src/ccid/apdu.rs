@@ -138,7 +138,7 @@ impl Engine {
         response: &mut [u8],
         wait: Duration,
     ) -> Result<usize> {
-        let deadline = Moment::now() + self.timeouts.total;
+        let mut deadline = None;
         let mut total = 0;
         for _ in 0..MAX_BLOCKS {
             let answer = match block {
@@ -153,7 +153,8 @@ impl Engine {
                     Ok(total)
                 };
             }
-            if total > MAX_RESPONSE_LEN || Moment::now() > deadline {
+            let now = Moment::now();
+            if total > MAX_RESPONSE_LEN || now > *deadline.get_or_insert(now + self.timeouts.total) {
                 break;
             }
             block = self.block(transport, slot, chain::NEXT, &[], wait)?;

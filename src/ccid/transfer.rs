@@ -123,7 +123,7 @@ impl Engine {
     fn read_remainder(&mut self, transport: &dyn usb::Transport, begun: (usize, bool)) -> Result<Answer> {
         let (mut got, mut filled) = begun;
         let packet = self.packet_len();
-        let deadline = Moment::now() + self.timeouts.remainder * self.quirks.command_factor.max(1);
+        let mut deadline = None;
         let mut empty = 0;
         loop {
             let header = Header::decode(self.input.get(..got).unwrap_or_default());
@@ -151,6 +151,8 @@ impl Engine {
                 Some(_) | None => {}
             }
             let len = (needed - got).next_multiple_of(packet);
+            let patience = self.timeouts.remainder * self.quirks.command_factor.max(1);
+            let deadline = *deadline.get_or_insert_with(|| Moment::now() + patience);
             let count = match self.read_transfer(transport, got, len, deadline) {
                 Err(Error::Timeout) => {
                     return Err(Error::Protocol("an answer shorter than its dwLength"));

@@ -9,6 +9,7 @@ use super::{Context, ReaderState, Timeout};
 use crate::api::constants as c;
 use crate::arbiter::locks::{Byte, Mode};
 use crate::arbiter::record::{CardState, Slot};
+use crate::arbiter::store::Key;
 use crate::arbiter::wait::{Ear, POLLIN, Signal, entry, poll};
 use crate::error::{Error, Result};
 use crate::oserror;
@@ -124,6 +125,9 @@ impl Context {
             }
             changed |= state.event & CHANGED != 0;
         }
+        for watched in wait.as_deref().into_iter().flat_map(|wait| &wait.watched) {
+            watched.look_for_others(subjects);
+        }
         changed
     }
 
@@ -216,7 +220,7 @@ impl Context {
             return Err(Error::Cancelled);
         }
         let heard = wait.ear.listen();
-        if heard.any() || registry::is_settling() {
+        if heard.bus || registry::is_settling() {
             registry::rescan();
         }
         if heard.closed {
@@ -231,8 +235,26 @@ impl Context {
 
 impl Watched {
     fn new(link: Arc<Link>, ear: &Ear) -> std::io::Result<Self> {
-        let watch = Watch::begin(link.port(), ear)?;
+        let watch = Watch::begin(link.port(), ear, Byte::Waiting)?;
         Ok(Self { link, watch })
+    }
+
+    /// The watcher asks for everybody: a reader that reports nothing also in the slots that this call is not about.
+    fn look_for_others(&self, subjects: &[Subject]) {
+        let port = self.link.port();
+        if !self.watch.is_watcher() || port.reports_changes() {
+            return;
+        }
+        let is_mine = |slot: u8| {
+            let mut readers = subjects.iter().filter_map(|subject| match subject {
+                Subject::Reader(reader) => Some(reader),
+                Subject::Ignored | Subject::List(_) => None,
+            });
+            readers.any(|reader| reader.slot == slot && Key::of(&reader.interface) == Key::of(port.interface()))
+        };
+        for slot in (0..port.slots()).filter(|slot| !is_mine(*slot)) {
+            let _for_others = look_at(&self.link, slot, true);
+        }
     }
 }
 
@@ -256,9 +278,10 @@ fn subjects(states: &[ReaderState], snapshot: &Snapshot) -> Result<Vec<Subject>>
 /// A look at one slot, and whether an exchange of somebody else's was in the way of a better one.
 fn look_at(link: &Link, slot: u8, is_watcher: bool) -> (Sight, bool) {
     let turn = match link.try_turn(slot) {
-        // Whoever is in an exchange will find what there is to find; until then the record holds.
+        // Whoever is in an exchange will find what there is to find, and tells; until then the record holds. But a slot that is
+        // to be asked for its status is asked by nobody else.
         Ok(None) => match link.port().store().read(slot).1 {
-            Some(card) => return (with_users(link, slot, card), true),
+            Some(card) => return (with_users(link, slot, card), is_watcher || card.last_poll_ms == 0),
             None => link.turn(slot),
         },
         Ok(Some(turn)) => Ok(turn),

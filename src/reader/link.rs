@@ -5,12 +5,15 @@ use std::time::{Duration, Instant};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use parking_lot::Mutex;
+
 use super::port::{Port, access};
 use super::registry::Reader;
 use super::turn::Turn;
 use super::watch::Watch;
-use crate::arbiter::locks::LockFile;
-use crate::arbiter::wait::{Ear, poll};
+use crate::arbiter::locks::{Byte, LockFile};
+use crate::arbiter::record::Slot;
+use crate::arbiter::wait::{Ear, Entry, Heard, poll};
 use crate::clock::Moment;
 use crate::error::{Error, Result};
 use crate::trace;
@@ -22,6 +25,10 @@ pub(crate) struct Link {
     locks: LockFile,
     /// The handle's token; 0 for a context's link.
     token: AtomicU32,
+    /// What the last call needed that had to wait.
+    spare: Mutex<Option<Waiting>>,
+    /// After how many calls that need not wait it is given up; 0 if there is none.
+    keep_for: AtomicU32,
 }
 
 /// The reader has left the bus.
@@ -51,6 +58,8 @@ impl Link {
             port,
             locks,
             token: AtomicU32::new(0),
+            spare: Mutex::new(None),
+            keep_for: AtomicU32::new(0),
         })
     }
 
@@ -100,40 +109,104 @@ impl Link {
     ) -> Result<T> {
         let mut waiting: Option<Waiting> = None;
         let mut since_ms = None;
-        loop {
-            let kept;
-            {
-                let mut turn = self.turn(slot).map_err(|Gone| gone)?;
-                if let Some(waiting) = &waiting {
-                    waiting.look(&mut turn);
-                }
-                match attempt(&mut turn) {
-                    Ok(Attempt::Busy) => {}
-                    Ok(Attempt::Done(value)) => {
-                        turn.leave_line();
-                        return Ok(value);
-                    }
-                    Err(error) => {
-                        turn.leave_line();
-                        return Err(error);
-                    }
-                }
-                turn.stand_in_line(*since_ms.get_or_insert_with(|| Moment::now().millis()))?;
-                kept = turn.is_kept_for();
-            }
-            match &mut waiting {
+        let result = loop {
+            let (in_the_way, kept) = match self.look(slot, waiting.as_ref(), &mut since_ms, &mut attempt) {
+                Ok(Look::Decided(result)) => break result,
+                Ok(Look::Busy(card, kept)) => (card, kept),
+                Err(Gone) => break Err(gone),
+            };
+            let waited = match &mut waiting {
                 // Looked at once more before the first sleep: what ended in between made no sound for us.
-                None => waiting = Some(Waiting::on(&self.port)?),
-                Some(waiting) => waiting.sleep(kept)?,
+                None => self.wait_again().map(|begun| waiting = Some(begun)),
+                Some(waiting) => waiting.sleep(kept, || self.is_still_busy(slot, &in_the_way)),
+            };
+            if let Err(error) = waited {
+                break Err(error);
+            }
+        };
+        self.keep(waiting);
+        result
+    }
+
+    /// One attempt, in a turn.
+    fn look<T>(
+        &self,
+        slot: u8,
+        waiting: Option<&Waiting>,
+        since_ms: &mut Option<u64>,
+        attempt: &mut impl FnMut(&mut Turn<'_>) -> Result<Attempt<T>>,
+    ) -> std::result::Result<Look<T>, Gone> {
+        let mut turn = self.turn(slot)?;
+        if let Some(waiting) = waiting {
+            waiting.look(&mut turn);
+        }
+        let decided = match attempt(&mut turn) {
+            Ok(Attempt::Busy) => match turn.stand_in_line(*since_ms.get_or_insert_with(|| Moment::now().millis())) {
+                Ok(()) => return Ok(Look::Busy(turn.card, turn.is_kept_for())),
+                Err(error) => Err(error),
+            },
+            Ok(Attempt::Done(value)) => Ok(value),
+            Err(error) => Err(error),
+        };
+        turn.leave_line();
+        Ok(Look::Decided(decided))
+    }
+
+    /// Whether the record shows, without a turn, that the transaction in the way goes on and nothing else has happened.
+    fn is_still_busy(&self, slot: u8, in_the_way: &Slot) -> bool {
+        let (_, Some(card)) = self.port.store().read(slot) else {
+            return false;
+        };
+        card.owner != 0
+            && (card.owner, card.event, card.state) == (in_the_way.owner, in_the_way.event, in_the_way.state)
+            && matches!(self.locks.probe(Byte::Handle(card.owner)), Ok(Some(_)))
+    }
+
+    /// What it takes to wait: what is left of the last time, if anything.
+    fn wait_again(&self) -> Result<Waiting> {
+        if let Some(mut waiting) = self.spare.lock().take() {
+            match waiting.resume() {
+                Ok(()) => return Ok(waiting),
+                Err(error) => log::debug!("waiting again: {error}"),
+            }
+        }
+        Waiting::on(&self.port)
+    }
+
+    /// Keeps what it took to wait while that is needed now and then: where two parties take turns at a card, each waits
+    /// every time, and making and closing an inotify instance costs more than the exchange of ten commands.
+    fn keep(&self, waiting: Option<Waiting>) {
+        if let Some(mut waiting) = waiting {
+            waiting.rest();
+            *self.spare.lock() = Some(waiting);
+            self.keep_for.store(KEEP_FOR, Ordering::Relaxed);
+        } else {
+            let left = self.keep_for.load(Ordering::Relaxed);
+            if left > 0 {
+                self.keep_for.store(left - 1, Ordering::Relaxed);
+                if left == 1 {
+                    *self.spare.lock() = None;
+                }
             }
         }
     }
 }
 
+/// What an attempt in a turn showed.
+enum Look<T> {
+    Decided(Result<T>),
+    /// The card, and how long it is kept for another that waits.
+    Busy(Slot, Option<Duration>),
+}
+
 /// How long to trust in being told.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
+/// Calls that did not have to wait until what the last one needed for waiting is given up.
+const KEEP_FOR: u32 = 10_000;
+
 /// Sleeping until something changes.
+#[derive(Debug)]
 struct Waiting {
     ear: Ear,
     watch: Watch,
@@ -142,12 +215,23 @@ struct Waiting {
 
 impl Waiting {
     fn on(port: &Arc<Port>) -> Result<Self> {
-        let begun = Ear::new().and_then(|ear| Ok((Watch::begin(port, &ear)?, ear)));
+        let begun = Ear::new().and_then(|ear| Ok((Watch::begin(port, &ear, Byte::Queue)?, ear)));
         let (watch, ear) = begun.map_err(|error| {
             log::error!("cannot wait for another user of the card: {error}");
             Error::SharingViolation
         })?;
         Ok(Self { ear, watch, retries: 0 })
+    }
+
+    fn rest(&mut self) {
+        self.watch.rest();
+    }
+
+    fn resume(&mut self) -> std::io::Result<()> {
+        self.watch.resume()?;
+        // What was heard meanwhile will be seen in the look that comes next.
+        self.retries = if self.ear.listen().closed { RETRIES } else { 0 };
+        Ok(())
     }
 
     /// Whoever waits watches: a transaction also ends by the card's removal, which its owner may not notice for long.
@@ -160,25 +244,42 @@ impl Waiting {
         }
     }
 
-    /// Sleeps until something is heard, or the card is no longer kept for somebody else.
-    fn sleep(&mut self, kept: Option<Duration>) -> Result<()> {
+    /// Sleeps until there is something to look at (not for a bell after which all is as it was), or the card is no longer
+    /// kept for somebody else.
+    fn sleep(&mut self, kept: Option<Duration>, is_still_busy: impl Fn() -> bool) -> Result<()> {
         // A node's closing is heard just before its locks are freed: look again a few times, ever later.
-        let retry = (self.retries > 0).then(|| Duration::from_millis(1 << (6 - self.retries)));
+        let retry = (self.retries > 0).then(|| Duration::from_millis(1 << (RETRIES - self.retries)));
         // Looked at once in a while without being told, too: a record that somebody spoiled rings no bell.
         let wake = [Some(LOOK_AGAIN), retry, kept, self.watch.next_look()]
             .into_iter()
             .flatten()
-            .min();
-        let mut fds = self.ear.entries();
-        fds.extend(self.watch.interrupt());
-        let waiting = trace::wait("another user's transaction");
-        poll(&mut fds, wake.map(|time| Instant::now() + time)).map_err(|_| Error::NoMemory)?;
-        drop(waiting);
-        self.retries = self.retries.saturating_sub(1);
-        if self.ear.listen().closed {
-            self.retries = 6;
+            .min()
+            .map(|time| Instant::now() + time);
+        let interrupt = self.watch.interrupt();
+        loop {
+            let mut fds = self.ear.entries();
+            let ears = fds.len();
+            fds.extend(interrupt);
+            let waiting = trace::wait("another user's transaction");
+            poll(&mut fds, wake).map_err(|_| Error::NoMemory)?;
+            drop(waiting);
+            let ready = |fds: &[Entry]| fds.iter().any(|entry| entry.revents != 0);
+            let (ear, others) = fds.split_at_checked(ears).unwrap_or_default();
+            let (ear, others) = (ready(ear), ready(others));
+            let heard = if ear { self.ear.listen() } else { Heard::default() };
+            self.retries = self.retries.saturating_sub(1);
+            if heard.closed {
+                self.retries = RETRIES;
+            }
+            let only_rung = heard.other && !heard.closed && !heard.bus && !others;
+            if !(only_rung && is_still_busy()) {
+                break;
+            }
         }
         self.watch.take_over();
         Ok(())
     }
 }
+
+/// Looks after somebody closed a node.
+const RETRIES: u32 = 6;

@@ -50,6 +50,10 @@ pub(crate) struct Port {
     /// Threads of this process take turns here; the kernel sees only one party in them.
     gate: Mutex<Option<Known>>,
     claimed: AtomicBool,
+    /// When the card answered last under this claim of ours, coarse monotonic milliseconds; 0 for not yet.
+    used: AtomicU64,
+    /// The transport's, in milliseconds.
+    report_delay_ms: u64,
     /// For each slot, when its card was powered up last since the claim is ours; 0 for not yet.
     met: [AtomicU64; MAX_SLOTS as usize],
     /// For each slot, commands sent and not yet written down.
@@ -85,8 +89,8 @@ struct Nature {
     leaves_traces: bool,
 }
 
-/// Longest interrupt packet there is (USB 2.0 §5.7.3).
-const MAX_INTERRUPT_LEN: usize = 1024;
+/// Longest message of an interrupt endpoint: two bits for each of 256 slots, and its type (CCID 1.1 §6.3.1).
+const MAX_INTERRUPT_LEN: usize = 80;
 
 /// Whether something that was done last at that time, 0 for never, is due again; notes that it is done now.
 fn is_due(last: &AtomicU64, interval_ms: u64) -> bool {
@@ -153,6 +157,7 @@ impl Port {
             knows_status: !engine.quirks().unreliable_status,
             leaves_traces: engine.leaves_traces(),
         };
+        let report_delay_ms = u64::try_from(transport.report_delay().as_millis()).unwrap_or(0);
         let slots = reader.slots;
         let store = Self::record(reader, key, slots)?;
         let locks =
@@ -172,6 +177,8 @@ impl Port {
             locks,
             gate: Mutex::new(None),
             claimed: AtomicBool::new(false),
+            used: AtomicU64::new(0),
+            report_delay_ms,
             met: [const { AtomicU64::new(0) }; MAX_SLOTS as usize],
             uncounted: [const { AtomicU32::new(0) }; MAX_SLOTS as usize],
             touched: AtomicU64::new(0),
@@ -265,7 +272,19 @@ impl Port {
             for met in &self.met {
                 met.store(0, Ordering::Release);
             }
+            self.used.store(0, Ordering::Release);
         }
+    }
+
+    /// Notes that the card has answered.
+    pub(super) fn note_use(&self, now_ms: u64) {
+        self.used.store(now_ms, Ordering::Release);
+    }
+
+    /// Whether the card answered under our claim so short a time ago that nothing can have been reported since.
+    pub(super) fn is_in_use(&self, now_ms: u64) -> bool {
+        let used = self.used.load(Ordering::Acquire);
+        self.is_claimed() && used != 0 && now_ms.saturating_sub(used) < self.report_delay_ms
     }
 
     /// Notes that the card in a slot is known from now on.
@@ -304,8 +323,12 @@ impl Port {
     }
 
     /// Whether it is time to write down that a card is in use; `true` at most once a second.
-    pub(crate) fn is_touch_due(&self) -> bool {
-        is_due(&self.touched, 1000)
+    pub(crate) fn is_touch_due(&self, now_ms: u64) -> bool {
+        let due = now_ms.saturating_sub(self.touched.load(Ordering::Relaxed)) >= 1000;
+        if due {
+            self.touched.store(now_ms, Ordering::Relaxed);
+        }
+        due
     }
 
     /// Whether to wake others because the record does not say who has the reader. Bounded, because they may find the same
@@ -345,10 +368,10 @@ impl Port {
     }
 
     /// Milliseconds the machine has been suspended since boot.
-    pub(crate) fn slept_ms(&self) -> u64 {
+    pub(crate) fn slept_ms(&self, now: Moment) -> u64 {
         /// Beyond what two readings of coarse clocks differ by, and below any suspension.
         const JUMP_MS: u64 = 50;
-        let offset = clock::wall_offset_millis();
+        let offset = clock::wall_offset_millis(now);
         if offset.abs_diff(self.wall_offset.load(Ordering::Relaxed)) > JUMP_MS {
             self.slept.store(clock::slept_millis(), Ordering::Relaxed);
             self.wall_offset.store(offset, Ordering::Relaxed);

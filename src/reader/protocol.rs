@@ -95,8 +95,8 @@ impl Turn<'_> {
         }
         let mut result = self.send(command, response);
         if matches!(result, Err(ccid::Error::Usb(error)) if error.kind == usb::ErrorKind::Busy) {
-            // The claim was lost without a word in the record; nothing was sent yet.
-            self.port().set_claimed(false);
+            // Nothing was sent yet.
+            self.lose_claim();
             self.attach()?;
             result = self.send(command, response);
         }

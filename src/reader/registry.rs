@@ -78,7 +78,12 @@ pub(crate) fn readers() -> Arc<Snapshot> {
         registry.scan_builtin();
         return Arc::clone(&registry.current);
     }
-    if !registry.seen.as_ref().is_some_and(Lookout::is_quiet) {
+    let nodes = || server().map_or_else(|| Place::usb().nodes, client::nodes);
+    let quiet = registry
+        .seen
+        .as_mut()
+        .is_some_and(|seen| seen.is_quiet(&nodes, bus_paths));
+    if !quiet {
         let place = server().map_or_else(Place::usb, Place::server);
         registry.scan_bus(&place);
     }
@@ -166,9 +171,18 @@ fn scan_server(socket: &Path) -> bus::Scan {
 
 impl Registry {
     fn scan_bus(&mut self, place: &Place) {
-        let lookout = Lookout::post(&bus_paths(), &place.nodes);
-        let found = server().map_or_else(bus::scan, scan_server);
-        let (usable, refused): (Vec<_>, Vec<_>) = found.interfaces.into_iter().partition(|i| store::may_use(&i.node));
+        let look = |lookout: Lookout| {
+            let found = server().map_or_else(bus::scan, scan_server);
+            let (usable, refused): (Vec<_>, Vec<_>) =
+                found.interfaces.into_iter().partition(|i| store::may_use(&i.node));
+            (lookout, found.settling, usable, refused)
+        };
+        let mut seen = look(Lookout::compare(&place.nodes));
+        if !seen.3.is_empty() {
+            // Permission may be given any time, which comparing does not show.
+            seen = look(Lookout::listen(&bus_paths(), &place.nodes));
+        }
+        let (lookout, settling, usable, refused) = seen;
         for interface in &refused {
             log::warn!(
                 "{}: no permission for {} (a udev rule or group membership gives it); not listed",
@@ -178,8 +192,8 @@ impl Registry {
         }
         let indices = store::assign_indices(place, &usable);
         self.scan(usable, &indices);
-        self.settling = found.settling;
-        let lasting = !found.settling && (refused.is_empty() || lookout.sees_permissions());
+        self.settling = settling;
+        let lasting = !settling && (refused.is_empty() || lookout.sees_permissions());
         self.seen = lasting.then_some(lookout);
     }
 

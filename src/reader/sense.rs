@@ -14,6 +14,9 @@ pub(crate) const POLL_INTERVAL_MS: u64 = 400;
 /// A watcher takes the interface from a peer who has not used it for this long.
 pub(crate) const HANDOVER_IDLE_MS: u64 = 250;
 
+/// How often to ask again because the reader reported something meanwhile.
+const MAX_REPORTS: u32 = 3;
+
 impl Turn<'_> {
     /// Brings the entry up to date with the reader. Asks the reader only if it may have changed.
     ///
@@ -83,27 +86,17 @@ impl Turn<'_> {
             }
             return Ok(());
         }
-        let took_over = self.took_over;
-        let (status, out_of_step) = {
-            let mut engine = port.engine();
-            let mut status = engine.slot_status(port.transport(), self.slot);
-            // In our turn nobody else has a command under way; it is that of somebody who died, or half of his abort
-            // (CCID 1.1 §5.3.1: until the other half comes, everything is answered "aborted"), or the rest of an answer.
-            let is_left_over = matches!(
-                status,
-                Err(ccid::Error::Slot(SlotError::SlotBusy | SlotError::Aborted) | ccid::Error::Protocol(_))
-            );
-            if is_left_over {
-                status = engine.resynchronise(port.transport(), self.slot);
-            }
-            // A living holder leaves nothing behind in the reader.
-            let left_over = took_over && engine.take_met_foreign_command();
-            (status, engine.take_resynced() || left_over)
-        };
-        // A report from before the answer is no news after it.
-        if let Ok(hints) = port.reap() {
-            left |= hints.say_left(self.slot, state, tells);
+        let (mut status, mut out_of_step) = self.ask_status();
+        // A report from before the answer is no news after it; one from after it makes the answer old.
+        for _ in 0..MAX_REPORTS {
+            let Ok(hints) = port.reap() else { break };
             self.note(hints.but(self.slot));
+            if !hints.concern(self.slot) || status.is_err() {
+                break;
+            }
+            left |= hints.say_left(self.slot, state, tells);
+            let again = self.ask_status();
+            (status, out_of_step) = (again.0, again.1 || out_of_step);
         }
         if out_of_step {
             self.distrust(RESYNCED);
@@ -124,6 +117,25 @@ impl Turn<'_> {
                 Err(Error::ReaderUnavailable)
             }
         }
+    }
+
+    /// Asks the reader; and whether it had to be brought into step, or gave away somebody who died.
+    fn ask_status(&self) -> (ccid::Result<IccStatus>, bool) {
+        let port = self.port();
+        let mut engine = port.engine();
+        let mut status = engine.slot_status(port.transport(), self.slot);
+        // In our turn nobody else has a command under way; it is that of somebody who died, or half of his abort
+        // (CCID 1.1 §5.3.1: until the other half comes, everything is answered "aborted"), or the rest of an answer.
+        let is_left_over = matches!(
+            status,
+            Err(ccid::Error::Slot(SlotError::SlotBusy | SlotError::Aborted) | ccid::Error::Protocol(_))
+        );
+        if is_left_over {
+            status = engine.resynchronise(port.transport(), self.slot);
+        }
+        // A living holder leaves nothing behind in the reader.
+        let left_over = self.took_over && engine.take_met_foreign_command();
+        (status, engine.take_resynced() || left_over)
     }
 
     /// What a slot status means, given what was known. "Inactive" where the card was powered is another card, and so is

@@ -79,13 +79,13 @@ impl Turn<'_> {
 
     /// Whether the machine was suspended since the slot was last seen to.
     pub(super) fn was_suspended(&self) -> bool {
-        self.port().slept_ms().saturating_sub(self.card.slept_ms) >= SLEPT_MS
+        self.port().slept_ms(self.now).saturating_sub(self.card.slept_ms) >= SLEPT_MS
     }
 
     /// If the machine was suspended since the slot was last seen to: a powered card is switched off and on, and everybody
     /// told; any other is looked at anew.
     pub(super) fn notice_suspension(&mut self) {
-        let slept = self.port().slept_ms();
+        let slept = self.port().slept_ms(self.now);
         let asleep = slept.saturating_sub(self.card.slept_ms);
         if asleep < SLEPT_MS {
             return;

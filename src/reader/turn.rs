@@ -47,8 +47,11 @@ pub(super) struct Known {
 #[derive(Debug)]
 pub(crate) struct Turn<'a> {
     pub(super) link: &'a Link,
-    gate: MutexGuard<'a, Option<Known>>,
+    /// `None` only at the very end.
+    gate: Option<MutexGuard<'a, Option<Known>>>,
     pub(super) slot: u8,
+    /// When the turn began, or later.
+    pub(super) now: Moment,
     pub(super) header: Header,
     header_written: Header,
     /// The header did not decode.
@@ -60,6 +63,8 @@ pub(crate) struct Turn<'a> {
     /// Whether the card answered "active" when last asked in this turn.
     pub(super) active: bool,
     pub(super) bell: bool,
+    /// A transaction has ended, which only those who wait for that have to hear.
+    freed: bool,
     /// The claim came from a process that may know of a swap and has not told.
     pub(super) unheard: bool,
     /// `card` is what the owner of a transaction remembered: others may have come to stand in line since.
@@ -95,15 +100,21 @@ impl<'a> Turn<'a> {
 
     fn start(link: &'a Link, mut gate: MutexGuard<'a, Option<Known>>, slot: u8) -> std::result::Result<Self, Gone> {
         let port = link.port();
-        let reaped = port.reap();
-        // In a transaction, with the interrupt transfer still in flight (so the claim was never lost) and nothing
-        // written by this process, nobody can have changed anything that matters here.
+        let now = Moment::now();
+        let in_use = port.is_in_use(now.millis());
         let known = gate.take().filter(|known| {
-            reaped == Ok(Hints::default())
-                && port.has_interrupt()
-                && port.is_claimed()
-                && (known.token, known.slot, known.writes) == (link.token(), slot, port.store().writes())
+            port.is_claimed() && (known.token, known.slot, known.writes) == (link.token(), slot, port.store().writes())
         });
+        // In a transaction nobody can have changed anything that matters here, if nothing was written by this process and
+        // the claim was never lost: which nobody takes from who has just used it, and which the interrupt transfer's being
+        // in flight shows.
+        let reaped = if known.is_some() && in_use {
+            Ok(Hints::default())
+        } else {
+            port.reap()
+        };
+        let known =
+            known.filter(|_| in_use || (reaped == Ok(Hints::default()) && port.has_interrupt() && port.is_claimed()));
         let remembered = known.is_some();
         let (header, card) = match known {
             Some(known) => (Some(known.header), Some(known.card)),
@@ -111,8 +122,9 @@ impl<'a> Turn<'a> {
         };
         let mut turn = Self {
             link,
-            gate,
+            gate: Some(gate),
             slot,
+            now,
             // A header that was lost is restored by whoever still has the claim: the others could not tell whose it is.
             header: header.unwrap_or_else(|| Header {
                 claim_peer: if port.is_claimed() { port.peer() } else { 0 },
@@ -121,13 +133,14 @@ impl<'a> Turn<'a> {
             header_written: header.unwrap_or_default(),
             header_lost: header.is_none(),
             card: card.unwrap_or_else(|| Slot {
-                slept_ms: port.slept_ms(),
+                slept_ms: port.slept_ms(now),
                 ..Slot::fresh(boot_millis())
             }),
             card_written: card,
             hints: Hints::default(),
             active: false,
             bell: false,
+            freed: false,
             unheard: false,
             took_over: false,
             remembered,
@@ -206,6 +219,11 @@ impl<'a> Turn<'a> {
         self.bell = true;
     }
 
+    /// Those who wait for the end of a transaction are woken when the turn ends.
+    pub(crate) fn ring_for_queue(&mut self) {
+        self.freed = true;
+    }
+
     /// How many handles are connected to the card beside the one whose link this is; `None` if one has it exclusively.
     /// Only 0 and "some" are told apart.
     pub(crate) fn others(&self) -> Result<Option<Mode>> {
@@ -255,14 +273,27 @@ impl<'a> Turn<'a> {
             let result = exchange(&mut engine, port.transport(), self.slot);
             (result, engine.take_resynced())
         };
+        self.now = Moment::now();
+        let now = self.now.millis();
+        if result.is_ok() {
+            port.note_use(now);
+        }
         if resynced {
             self.distrust(RESYNCED);
         }
-        let now = Moment::now().millis();
         if now.saturating_sub(self.header.last_use_ms) >= USE_GRAIN_MS {
             self.header.last_use_ms = now;
         }
         result
+    }
+
+    /// The kernel says that the claim was lost, of which the record as read at this turn's beginning knew nothing: who has
+    /// it now.
+    pub(super) fn lose_claim(&mut self) {
+        self.port().set_claimed(false);
+        if let (Some(header), _) = self.port().store().read(self.slot) {
+            self.header = header;
+        }
     }
 
     fn mark(&mut self, busy: u8) {
@@ -340,7 +371,7 @@ impl<'a> Turn<'a> {
 
     /// Notes that the card was used now. Written at most once a second, so that it costs nothing per command.
     pub(crate) fn touch(&mut self) {
-        if self.port().is_touch_due() {
+        if self.port().is_touch_due(self.now.millis()) {
             self.card.last_use_ms = boot_millis();
             self.write_count();
         }
@@ -386,18 +417,27 @@ impl Drop for Turn<'_> {
             }
             if self.card.owner != 0 && self.card.owner == self.link.token() {
                 let (writes, slot, header, card) = (store.writes(), self.slot, self.header, self.card);
-                *self.gate = Some(Known {
-                    writes,
-                    token: self.card.owner,
-                    slot,
-                    header,
-                    card,
-                });
+                if let Some(gate) = &mut self.gate {
+                    **gate = Some(Known {
+                        writes,
+                        token: self.card.owner,
+                        slot,
+                        header,
+                        card,
+                    });
+                }
             }
         }
         self.give_back();
         self.port().locks().unlock_exchange();
-        if self.bell && !matches!(self.link.locks().probe(Byte::Waiting), Ok(None)) {
+        // Before anybody is woken: who finds it locked takes it that somebody is in an exchange.
+        drop(self.gate.take());
+        let whom = match (self.bell, self.freed) {
+            (true, _) => Byte::Anybody,
+            (false, true) => Byte::Queue,
+            (false, false) => return,
+        };
+        if !matches!(self.link.locks().probe(whom), Ok(None)) {
             store.ring();
         }
     }

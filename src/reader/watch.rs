@@ -20,10 +20,14 @@ const BUSY_INTERVAL: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(crate) struct Watch {
     port: Arc<Port>,
-    /// Holds the waiting lock. Nobody hears it being closed.
+    /// What this call waits for: [`Byte::Waiting`] or [`Byte::Queue`].
+    what: Byte,
+    /// Holds the lock of that. Nobody hears it being closed.
     waiting: LockFile,
-    /// Holds the watcher's lock, if nobody else does. The others hear it being closed.
+    /// For the watcher's lock, once this call has had it. The others hear it being closed.
     watching: Option<LockFile>,
+    /// Whether it has it now.
+    is_watcher: bool,
     /// Another party was in an exchange at the last look.
     busy: bool,
     /// The reader did not answer then; nothing is heard when it does again.
@@ -35,35 +39,70 @@ impl Watch {
     ///
     /// # Errors
     /// The system's; `ENODEV` if the reader has left.
-    pub(crate) fn begin(port: &Arc<Port>, ear: &Ear) -> io::Result<Self> {
+    pub(crate) fn begin(port: &Arc<Port>, ear: &Ear, what: Byte) -> io::Result<Self> {
         let interface = port.interface();
         ear.add_record(port.store().path())?;
         ear.add_node(&interface.node)?;
         let waiting = LockFile::open_quiet(&interface.node, interface.node_id, interface.number)?;
-        waiting.try_lock(Byte::Waiting, Mode::Shared)?;
         let mut watch = Self {
             port: Arc::clone(port),
+            what,
             waiting,
             watching: None,
+            is_watcher: false,
             busy: false,
             failing: false,
         };
-        watch.take_over();
+        watch.resume()?;
         Ok(watch)
+    }
+
+    /// Waits no longer, for now. Somebody else is told to watch.
+    pub(crate) fn rest(&mut self) {
+        self.waiting.unlock(self.what);
+        if !std::mem::take(&mut self.is_watcher) {
+            return;
+        }
+        if let Some(locks) = &self.watching {
+            locks.unlock(Byte::Watcher);
+        }
+        if !matches!(self.waiting.probe(Byte::Anybody), Ok(None)) {
+            self.port.store().ring();
+        }
+    }
+
+    /// Waits again.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn resume(&mut self) -> io::Result<()> {
+        self.waiting.try_lock(self.what, Mode::Shared)?;
+        self.forget_look();
+        self.take_over();
+        Ok(())
     }
 
     /// Becomes the watcher if nobody is.
     pub(crate) fn take_over(&mut self) {
-        if self.watching.is_none() && matches!(self.waiting.probe(Byte::Watcher), Ok(None)) {
-            let interface = self.port.interface();
-            let locks = LockFile::open(&interface.node, interface.node_id, interface.number).ok();
-            self.watching = locks.filter(|locks| locks.try_lock(Byte::Watcher, Mode::Exclusive).unwrap_or(false));
+        if self.is_watcher {
+            return;
         }
+        if self.watching.is_none() {
+            if !matches!(self.waiting.probe(Byte::Watcher), Ok(None)) {
+                return;
+            }
+            let interface = self.port.interface();
+            self.watching = LockFile::open(&interface.node, interface.node_id, interface.number).ok();
+        }
+        self.is_watcher = self
+            .watching
+            .as_ref()
+            .is_some_and(|locks| locks.try_lock(Byte::Watcher, Mode::Exclusive).unwrap_or(false));
     }
 
     /// Whether this call watches for everybody.
     pub(crate) fn is_watcher(&self) -> bool {
-        self.watching.is_some()
+        self.is_watcher
     }
 
     /// Before looking at the interface's slots.
@@ -88,11 +127,11 @@ impl Watch {
 
     /// When to look again though nothing was heard.
     pub(crate) fn next_look(&self) -> Option<Duration> {
-        if !self.is_watcher() {
-            return None;
-        }
         if self.busy {
             return Some(BUSY_INTERVAL);
+        }
+        if !self.is_watcher() {
+            return None;
         }
         if !self.port.is_claimed() {
             return Some(Duration::from_millis(HANDOVER_IDLE_MS));

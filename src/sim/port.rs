@@ -246,7 +246,11 @@ impl State {
     }
 
     /// Makes this client the holder whoever holds the claim; the old one's interrupt transfer ends.
-    pub(crate) fn take_over(&mut self, id: u64) {
+    /// `false` if the reader is one that nobody can take.
+    pub(crate) fn take_over(&mut self, id: u64) -> bool {
+        if self.device.config().one_user && self.holder.is_some_and(|holder| holder != id) {
+            return false;
+        }
         let old = self.holder.replace(id).filter(|&old| old != id);
         if let Some(client) = self
             .clients
@@ -255,6 +259,7 @@ impl State {
         {
             client.urb = Urb::Lost;
         }
+        true
     }
 
     pub(crate) fn release(&mut self, id: u64) {

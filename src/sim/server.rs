@@ -352,10 +352,14 @@ impl Server {
         };
         self.last_token += 1;
         match Session::open(port, self.last_token) {
-            Some(session) => (
-                Ok(self.last_token.to_string().into_bytes()),
-                Some(Role::Session(session)),
-            ),
+            Some(session) => {
+                let mut reply = self.last_token.to_string();
+                if session.is_of_one_user() {
+                    reply.push(' ');
+                    reply.push_str(protocol::ONE_USER);
+                }
+                (Ok(reply.into_bytes()), Some(Role::Session(session)))
+            }
             None => (Err(ErrorKind::Disconnected), None),
         }
     }

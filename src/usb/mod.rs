@@ -230,7 +230,8 @@ pub trait Transport: Send + Sync + fmt::Debug {
     /// Claims the interface if nobody has it; succeeds if it is ours already.
     fn claim(&self) -> Result<()>;
 
-    /// Takes the interface from another usbfs user, whose transfers then fail. Card and slot state survive.
+    /// Takes the interface from another usbfs user, whose transfers then fail. Card and slot state survive. Only after
+    /// [`Self::claim`] was refused: taking it from oneself would end one's own transfers.
     fn take_over(&self) -> Result<()>;
 
     /// Gives the interface back. Errors do not matter to anybody.
@@ -268,6 +269,12 @@ pub trait Transport: Send + Sync + fmt::Debug {
 
     /// Collects the interrupt transfer if it has ended; never blocks. `buffer` takes the message, cut to its length.
     fn reap_interrupt(&self, buffer: &mut [u8]) -> Result<Interrupt>;
+
+    /// How late a report on the interrupt endpoint may come: for so long after the card has answered, there is no telling
+    /// by the lack of a report that nothing has happened.
+    fn report_delay(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// What to `poll` for the interrupt endpoint; also wakes (POLLHUP, POLLERR) when the device leaves.
     fn interrupt_wait(&self) -> InterruptWait;

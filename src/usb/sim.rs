@@ -119,9 +119,13 @@ impl Transport for SimTransport {
         if !state.is_connected() {
             return Err(gone);
         }
-        state.take_over(self.id);
+        let taken = state.take_over(self.id);
         self.port.finish(state);
-        Ok(())
+        if taken {
+            Ok(())
+        } else {
+            Err(failure(ErrorKind::Busy, "take over"))
+        }
     }
 
     fn release(&self) {
@@ -129,6 +133,10 @@ impl Transport for SimTransport {
             state.release(self.id);
             self.port.finish(state);
         }
+    }
+
+    fn is_given_back(&self) -> bool {
+        self.port.lock().is_some_and(|state| state.device.config().one_user)
     }
 
     fn bulk_out(&self, data: &[u8], timeout: Duration) -> Result<usize> {

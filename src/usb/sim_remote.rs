@@ -16,7 +16,7 @@ use super::{ControlRequest, ErrorKind, Interface, Interrupt, InterruptWait, NO_W
 use crate::oserror;
 use crate::sim::client::{self, connect};
 use crate::sim::failure;
-use crate::sim::protocol::{self, Notice, Request, VERSION};
+use crate::sim::protocol::{self, Notice, ONE_USER, Request, VERSION};
 use crate::sim::socket::{POLLIN, Stream};
 
 /// Time the server has beyond a transfer's own.
@@ -28,6 +28,8 @@ struct Remote {
     requests: Mutex<Stream>,
     interrupts: Mutex<Interrupts>,
     has_interrupt: bool,
+    /// Nobody can take the interface from another.
+    one_user: bool,
     /// The connection has ended or cannot be trusted to be in step any more.
     dead: AtomicBool,
 }
@@ -48,7 +50,7 @@ struct Interrupts {
 /// [`ErrorKind::Disconnected`] if server or reader are gone, [`ErrorKind::NoAccess`] without permission for the socket,
 /// [`ErrorKind::NoMemory`] out of descriptors.
 pub(super) fn open(interface: &Interface, socket: &Path) -> Result<Arc<dyn Transport>> {
-    let (requests, interrupts) = streams(interface, socket).map_err(|error| {
+    let (requests, interrupts, one_user) = streams(interface, socket).map_err(|error| {
         log::debug!("{}: {error}", socket.display());
         let kind = if error.kind() == io::ErrorKind::PermissionDenied {
             ErrorKind::NoAccess
@@ -72,16 +74,18 @@ pub(super) fn open(interface: &Interface, socket: &Path) -> Result<Arc<dyn Trans
             in_flight: false,
         }),
         has_interrupt: interface.interrupt_in.is_some(),
+        one_user,
         dead: AtomicBool::new(false),
     }))
 }
 
-fn streams(interface: &Interface, socket: &Path) -> io::Result<(Stream, Stream)> {
+fn streams(interface: &Interface, socket: &Path) -> io::Result<(Stream, Stream, bool)> {
     let line = format!("open {VERSION} {} {}", interface.address, interface.number);
     let (requests, token) = connect(socket, &line)?;
     let token = String::from_utf8_lossy(&token).into_owned();
+    let (token, kind) = token.split_once(' ').unwrap_or((&token, ""));
     let (interrupts, _) = connect(socket, &format!("interrupt {VERSION} {token}"))?;
-    Ok((requests, interrupts))
+    Ok((requests, interrupts, kind == ONE_USER))
 }
 
 fn millis(timeout: Duration) -> u32 {
@@ -174,6 +178,10 @@ impl Transport for Remote {
             log::trace!("{error}");
         }
         self.interrupts.lock().in_flight = false;
+    }
+
+    fn is_given_back(&self) -> bool {
+        self.one_user
     }
 
     fn bulk_out(&self, data: &[u8], timeout: Duration) -> Result<usize> {

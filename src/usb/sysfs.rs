@@ -26,6 +26,8 @@ pub const DEV_NODES: &str = "/dev/bus/usb";
 const MAX_DESCRIPTORS_LEN: u64 = 128 * 1024;
 /// A sysfs attribute; a USB string has at most 126 characters.
 const MAX_ATTRIBUTE_LEN: u64 = 4096;
+/// More than descriptors and strings usually have.
+const FIRST_READ_LEN: usize = 1024;
 /// Devices looked at: a bus has at most 127, and machines have few buses.
 const MAX_DEVICES: usize = 4096;
 /// The kernel makes a node first and configures the device then. If that did not happen for so long, it will not.
@@ -72,6 +74,10 @@ pub fn scan_at(sys: &Path, dev: &Path) -> Scan {
 fn add_device(scan: &mut Scan, sys: &Path, name: &str, dev: &Path) -> Option<()> {
     let entry = sys.join(name);
     let bytes = read(&entry.join("descriptors"), MAX_DESCRIPTORS_LEN)?;
+    // Most devices are no readers, and nothing more is read of them.
+    if has_no_reader(&bytes) {
+        return Some(());
+    }
     let bus: u16 = attribute(&entry, "busnum")?.parse().ok()?;
     let address: u16 = attribute(&entry, "devnum")?.parse().ok()?;
     // Without a node nothing can be opened: the device is another container's, or is leaving.
@@ -107,6 +113,16 @@ fn add_device(scan: &mut Scan, sys: &Path, name: &str, dev: &Path) -> Option<()>
         });
     }
     Some(())
+}
+
+/// Whether these are the descriptors of a device that cannot be a reader, however it is configured.
+fn has_no_reader(bytes: &[u8]) -> bool {
+    // Byte 17 is bNumConfigurations.
+    bytes.get(17) == Some(&1)
+        && descriptor::parse(bytes, None).is_some_and(|device| {
+            let is_reader = |i: &InterfaceDescriptor| i.is_reader(device.vendor_id, device.product_id);
+            !device.interfaces.iter().any(is_reader)
+        })
 }
 
 /// Whether the kernel has come to the end of adding the interface: its string is fetched after its directory is made,
@@ -177,10 +193,16 @@ fn distance(a: SystemTime, b: SystemTime) -> Duration {
     a.duration_since(b).unwrap_or_else(|e| e.duration())
 }
 
-/// The file's bytes, `None` if it cannot be read or is longer than allowed.
+/// The file's bytes, `None` if it cannot be read or is longer than allowed. The kernel gives what its files contain in one
+/// piece if there is room for it, so that nearly all are read by one call.
 fn read(path: &Path, max_len: u64) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let len = File::open(path).ok()?.take(max_len + 1).read_to_end(&mut bytes).ok()?;
+    let mut file = File::open(path).ok()?;
+    let mut bytes = vec![0; FIRST_READ_LEN];
+    let mut len = file.read(&mut bytes).ok()?;
+    bytes.truncate(len);
+    if len == FIRST_READ_LEN {
+        len += file.take(max_len + 1).read_to_end(&mut bytes).ok()?;
+    }
     (u64::try_from(len).ok()? <= max_len).then_some(bytes)
 }
 
@@ -212,7 +234,8 @@ struct DirectoryState {
 /// State of the node directories: while it does not change, nothing was plugged or unplugged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SnapshotKey {
-    directories: Vec<DirectoryState>,
+    /// `None` for one that does not exist.
+    directories: Vec<(PathBuf, Option<DirectoryState>)>,
     /// Taken so soon after a change that another one might not show in the time stamps.
     is_fresh: bool,
 }
@@ -223,8 +246,28 @@ impl SnapshotKey {
 
     /// Whether an enumeration made after this key was taken is still right. A [`Scan::settling`] one never is.
     #[must_use]
-    pub fn is_current(&self, dev: &Path) -> bool {
-        !self.is_fresh && self.directories == snapshot_key(dev).directories
+    pub fn is_current(&self) -> bool {
+        let is_same = |(path, then): &(PathBuf, Option<_>)| DirectoryState::of(path) == *then;
+        !self.is_fresh && self.directories.iter().all(is_same)
+    }
+}
+
+impl DirectoryState {
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = fs::metadata(path).ok()?;
+        Some(Self {
+            node: NodeId::from(&metadata),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            links: metadata.nlink(),
+            len: metadata.len(),
+        })
+    }
+
+    /// Whether the directory changed within this time before or after.
+    fn is_younger_than(&self, age: Duration, now: Duration) -> bool {
+        let (seconds, nanos) = self.modified;
+        let modified = Duration::new(seconds.try_into().unwrap_or(0), nanos.try_into().unwrap_or(0));
+        modified.abs_diff(now) < age
     }
 }
 
@@ -232,45 +275,34 @@ impl SnapshotKey {
 #[must_use]
 pub fn watch_paths() -> Vec<PathBuf> {
     let dev = Path::new(DEV_NODES);
-    let buses = fs::read_dir(dev)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .take(MAX_DEVICES)
-        .map(|entry| entry.path());
-    std::iter::once(dev.to_owned()).chain(buses).collect()
+    std::iter::once(dev.to_owned()).chain(entries(dev)).collect()
 }
 
 /// Takes the state of the node directories: of `dev` and of each bus in it. Take it before enumerating.
 #[must_use]
 pub fn snapshot_key(dev: &Path) -> SnapshotKey {
-    let mut key = SnapshotKey {
-        directories: Vec::new(),
-        is_fresh: false,
-    };
-    let now = SystemTime::now();
-    let mut buses: Vec<PathBuf> = fs::read_dir(dev)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .take(MAX_DEVICES)
-        .map(|entry| entry.path())
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    let directories: Vec<_> = std::iter::once(dev.to_owned())
+        .chain(entries(dev))
+        .map(|path| {
+            let state = DirectoryState::of(&path);
+            (path, state)
+        })
         .collect();
-    buses.sort();
-    for path in std::iter::once(dev.to_owned()).chain(buses) {
-        let Ok(metadata) = fs::metadata(path) else {
-            continue;
-        };
-        let modified = metadata.modified().ok();
-        key.is_fresh |= modified.is_some_and(|modified| distance(modified, now) < SnapshotKey::RESOLUTION);
-        key.directories.push(DirectoryState {
-            node: NodeId::from(&metadata),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            links: metadata.nlink(),
-            len: metadata.len(),
-        });
+    SnapshotKey {
+        is_fresh: directories
+            .iter()
+            .filter_map(|(_, state)| state.as_ref())
+            .any(|state| state.is_younger_than(SnapshotKey::RESOLUTION, now)),
+        directories,
     }
-    key
+}
+
+fn entries(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.take(MAX_DEVICES).map(|entry| entry.path()).collect()
 }
 
 #[cfg(test)]

@@ -23,6 +23,9 @@ pub(super) use node::Node;
 /// memory for each call, which a long-running machine may not have.
 const MAX_PIECE_LEN: usize = 16 * 1024;
 
+/// Interrupt endpoints of readers are asked every 8 to 255 ms (bInterval, USB 2.0 §9.6.6).
+const REPORT_DELAY: Duration = Duration::from_millis(10);
+
 /// One interface of one device, opened through its usbfs node.
 #[derive(Debug)]
 struct Usbfs {
@@ -102,13 +105,7 @@ impl Transport for Usbfs {
     }
 
     fn take_over(&self) -> Result<()> {
-        match self.node.claim(self.interface) {
-            // Only then: taking over from oneself would end one's own transfers.
-            Err(Error {
-                kind: ErrorKind::Busy, ..
-            }) => self.node.disconnect_claim(self.interface),
-            result => result,
-        }
+        self.node.disconnect_claim(self.interface)
     }
 
     fn release(&self) {
@@ -237,6 +234,10 @@ impl Transport for Usbfs {
                 errno => Err(error(errno, "interrupt")),
             },
         }
+    }
+
+    fn report_delay(&self) -> Duration {
+        REPORT_DELAY
     }
 
     fn interrupt_wait(&self) -> InterruptWait {

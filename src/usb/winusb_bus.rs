@@ -287,7 +287,7 @@ impl SnapshotKey {
     /// Never.
     #[must_use]
     #[allow(clippy::unused_self, reason = "the other system's looks at something")]
-    pub fn is_current(&self, _: &Path) -> bool {
+    pub fn is_current(&self) -> bool {
         false
     }
 }

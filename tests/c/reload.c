@@ -75,7 +75,8 @@ int main(int argc, char **argv)
 				REQUIRE(release(context) == SCARD_S_SUCCESS);
 				REQUIRE(dlclose(library) == 0);
 			}
-			if (i == 0 && !with_context)
+			/* A library that goes on being asked may take to listening instead of looking. */
+			if (i < 4 && !with_context)
 				before = descriptors();
 			REQUIRE(descriptors() == before);
 		}

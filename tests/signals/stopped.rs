@@ -171,7 +171,8 @@ fn a_process_stopped_in_mid_exchange_finishes_it_when_it_goes_on() {
     assert_eq!(b.result(SOON), "0 9000");
 }
 
-/// If it is killed before the card has answered, the card is reset; if the answer was there, the card is in order.
+/// If it is killed before the card has answered, the card is reset; if the answer was there, the card is in order, unless the
+/// process was stopped before it had even asked for it, and the reader still has it.
 #[test]
 fn a_process_killed_while_stopped_in_mid_exchange_is_like_any_that_is_killed() {
     let world = World::new(&[]);
@@ -185,6 +186,12 @@ fn a_process_killed_while_stopped_in_mid_exchange_is_like_any_that_is_killed() {
     let (mut a, mut b) = stopped_in_exchange(&world, "01F4");
     thread::sleep(Duration::from_secs(1));
     a.kill();
-    assert_eq!(b.result(SOON), "0 9000");
-    assert_eq!(world.resets(), resets);
+    let answer = b.result(SOON);
+    if answer == "0 9000" {
+        assert_eq!(world.resets(), resets);
+    } else {
+        assert!(answer.starts_with(&Expected::code(&ResetCard)), "{answer}");
+        b.gives("reconnect 2 3 0", Fine);
+        b.answers(SELECT, "9000");
+    }
 }

@@ -72,7 +72,8 @@ static void status(void)
 	DWORD name_length = sizeof name, state = 0, active = 0, length = sizeof atr;
 	LPBYTE allocated = NULL;
 	say("status", SCardStatus(card, name, &name_length, &state, &active, atr, &length));
-	printf("%s, %lu characters, protocol %lu, ATR ", name, (unsigned long)name_length, (unsigned long)active);
+	printf("platform: %lu characters\n", (unsigned long)name_length);
+	printf("%s, protocol %lu, ATR ", name, (unsigned long)active);
 	bytes(atr, length);
 	printf("platform: state %lX\n", (unsigned long)state);
 	length = SCARD_AUTOALLOCATE;

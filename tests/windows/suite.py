@@ -232,6 +232,7 @@ def one_source_gives_the_same_results():
 def the_two_differ_where_the_document_says():
     lines = [[line for line in side.output("same") if line.startswith("platform: ")] for side in (LINUX, WINDOWS)]
     expected = [
+        ("31 characters", "32 characters"),
         ("state 34", "state 6"),
         ("unknown attribute: 8010001F", "unknown attribute: 80100022"),
         ("unknown control code: 8010001F", "unknown control code: 80100022"),
@@ -334,6 +335,32 @@ def an_exclusive_user_keeps_others_out_until_he_dies(side):
         assert two.ask(f"reconnect {SHARED} 3 0") == "0 2"
         third = bench.connected()
         assert third.ask("disconnect 0") == "0"
+
+
+@on_both
+def a_reader_that_nobody_can_take_is_given_back_and_shared_all_the_same(side):
+    """The arbitration of WinUSB devices, on the software reader."""
+    with Bench(side, "alone", "one-user=yes") as bench:
+        one, two = bench.connected(), bench.connected()
+        for agent in (one, two, one):
+            assert agent.ask("transmit " + READ) == "0 000102039000"
+        assert one.ask("begin") == "0"
+        two.tell("begin")
+        assert two.is_silent(0.7), "it did not wait"
+        assert one.ask("transmit " + SELECT) == "0 9000"
+        one.kill()
+        assert two.hear() == "80100068"
+        assert two.ask(f"reconnect {SHARED} 3 0") == "0 2"
+        assert two.ask("transmit " + READ) == "0 000102039000"
+        third = bench.connected()
+        assert third.ask("transmit " + READ) == "0 000102039000"
+        word = int(third.ask("change 0 0").split()[1], 16) & ~2
+        third.tell(f"change 60000 {word:x}")
+        assert third.is_silent(0.5)
+        assert two.ask("transmit " + READ) == "0 000102039000"
+        bench.control("remove 0")
+        assert int(third.hear().split()[1], 16) & 0x12 == 0x12
+        assert two.ask("transmit " + READ).split()[0] == "80100069"
 
 
 @on_both

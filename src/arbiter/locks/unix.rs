@@ -161,7 +161,7 @@ fn range(interface: u8, byte: Byte, kind: libc::c_int) -> libc::flock64 {
         l_type: kind as libc::c_short,
         l_whence: libc::SEEK_SET as libc::c_short,
         l_start: byte.offset(interface),
-        l_len: 1,
+        l_len: byte.len(),
         l_pid: 0,
     }
 }

@@ -22,10 +22,13 @@ use crate::arbiter::wait;
 use crate::oserror;
 use crate::usb::NodeId;
 
+/// Offset and length.
+type Range = (u64, u32);
+
 /// The exchange lock, of the whole node as on Unix; no [`Byte`] is here.
-const EXCHANGE: u64 = 0;
+const EXCHANGE: Range = (0, 1);
 /// Held for the moment of every other lock's change.
-const GUARD: u64 = 1;
+const GUARD: Range = (1, 1);
 
 /// One handle of a node for its locks, and one for the exchange lock: who sleeps for a lock keeps others from using the
 /// same handle.
@@ -83,7 +86,7 @@ impl LockFile {
             return Ok(true);
         }
         let _guard = Guard::take(&self.file)?;
-        let at = self.offset(byte);
+        let at = self.range(byte);
         if before.is_some() {
             unlock(&self.file, at)?;
         }
@@ -129,7 +132,7 @@ impl LockFile {
         if mode_of(&held, byte).is_none() {
             return;
         }
-        if let Err(error) = unlock(&self.file, self.offset(byte)) {
+        if let Err(error) = unlock(&self.file, self.range(byte)) {
             log::error!("unlocking {byte:?}: {error}");
         }
         held.retain(|(other, _)| *other != byte);
@@ -146,7 +149,7 @@ impl LockFile {
             return Ok(None);
         }
         let _guard = Guard::take(&self.file)?;
-        let at = self.offset(byte);
+        let at = self.range(byte);
         if own.is_some() {
             unlock(&self.file, at)?;
         }
@@ -161,7 +164,7 @@ impl LockFile {
     }
 
     /// Who holds the byte at an offset that this file holds no lock on, found out under the guard.
-    fn look(&self, at: u64) -> io::Result<Option<Mode>> {
+    fn look(&self, at: Range) -> io::Result<Option<Mode>> {
         for (mode, found) in [(Mode::Exclusive, None), (Mode::Shared, Some(Mode::Shared))] {
             if try_lock(&self.file, at, mode)? {
                 unlock(&self.file, at)?;
@@ -171,8 +174,9 @@ impl LockFile {
         Ok(Some(Mode::Exclusive))
     }
 
-    fn offset(&self, byte: Byte) -> u64 {
-        u64::try_from(byte.offset(self.interface)).unwrap_or(u64::MAX)
+    fn range(&self, byte: Byte) -> Range {
+        let offset = u64::try_from(byte.offset(self.interface)).unwrap_or(u64::MAX);
+        (offset, u32::try_from(byte.len()).unwrap_or(1))
     }
 }
 
@@ -199,7 +203,7 @@ impl Drop for Guard<'_> {
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "two halves")]
-fn place(at: u64) -> OVERLAPPED {
+fn place((at, _): Range) -> OVERLAPPED {
     OVERLAPPED {
         Internal: 0,
         InternalHigh: 0,
@@ -214,10 +218,19 @@ fn place(at: u64) -> OVERLAPPED {
 }
 
 /// Sleeps until the lock is free. The file is not opened for overlapped use, so the call ends with the lock.
-fn lock(file: &File, at: u64) -> io::Result<()> {
+fn lock(file: &File, at: Range) -> io::Result<()> {
     let mut place = place(at);
     // SAFETY: the handle is open while `file` is borrowed; `place` lives through the call, which ends when the lock is taken.
-    let done = unsafe { LockFileEx(file.as_raw_handle(), LOCKFILE_EXCLUSIVE_LOCK, 0, 1, 0, &raw mut place) };
+    let done = unsafe {
+        LockFileEx(
+            file.as_raw_handle(),
+            LOCKFILE_EXCLUSIVE_LOCK,
+            0,
+            at.1,
+            0,
+            &raw mut place,
+        )
+    };
     if done == 0 {
         Err(io::Error::last_os_error())
     } else {
@@ -225,14 +238,14 @@ fn lock(file: &File, at: u64) -> io::Result<()> {
     }
 }
 
-fn try_lock(file: &File, at: u64, mode: Mode) -> io::Result<bool> {
+fn try_lock(file: &File, at: Range, mode: Mode) -> io::Result<bool> {
     let mut place = place(at);
     let flags = match mode {
         Mode::Shared => LOCKFILE_FAIL_IMMEDIATELY,
         Mode::Exclusive => LOCKFILE_FAIL_IMMEDIATELY | LOCKFILE_EXCLUSIVE_LOCK,
     };
     // SAFETY: the handle is open while `file` is borrowed; `place` lives through the call, which does not wait.
-    if unsafe { LockFileEx(file.as_raw_handle(), flags, 0, 1, 0, &raw mut place) } != 0 {
+    if unsafe { LockFileEx(file.as_raw_handle(), flags, 0, at.1, 0, &raw mut place) } != 0 {
         return Ok(true);
     }
     let error = io::Error::last_os_error();
@@ -255,10 +268,10 @@ pub(crate) fn try_lock_whole(file: &File) -> io::Result<bool> {
     try_lock(file, EXCHANGE, Mode::Exclusive)
 }
 
-fn unlock(file: &File, at: u64) -> io::Result<()> {
+fn unlock(file: &File, at: Range) -> io::Result<()> {
     let mut place = place(at);
     // SAFETY: the handle is open while `file` is borrowed; `place` lives through the call.
-    let done = unsafe { UnlockFileEx(file.as_raw_handle(), 0, 1, 0, &raw mut place) };
+    let done = unsafe { UnlockFileEx(file.as_raw_handle(), 0, at.1, 0, &raw mut place) };
     if done == 0 {
         Err(io::Error::last_os_error())
     } else {

@@ -78,8 +78,10 @@ impl Ear {
 
     /// Takes what was heard; never blocks.
     pub(crate) fn listen(&self) -> Heard {
+        /// The longest event: its head and a name with its NUL. Less room left over means that there may be more to read.
+        const LONGEST: usize = 16 + 256;
         let mut heard = Heard::default();
-        let mut buffer = [0; 4096];
+        let mut buffer = [0; 1024];
         // An overflowing queue says so with an event of its own; 64 rounds bound what a noisy bus can cost.
         for _ in 0..64 {
             let Ok(len) = (&*self.file).read(&mut buffer) else {
@@ -87,14 +89,17 @@ impl Ear {
             };
             let mut rest = buffer.get(..len).unwrap_or_default();
             while let Some((mask, name_len)) = event(rest) {
-                if mask & libc::IN_CLOSE_WRITE == 0 {
+                // Only what happens in a directory has a name.
+                if name_len > 0 || mask & (libc::IN_Q_OVERFLOW | libc::IN_IGNORED) != 0 {
+                    heard.bus = true;
+                } else if mask & libc::IN_CLOSE_WRITE == 0 {
                     heard.other = true;
                 } else {
                     heard.closed = true;
                 }
                 rest = rest.get(16 + name_len..).unwrap_or_default();
             }
-            if len == 0 {
+            if len + LONGEST <= buffer.len() {
                 break;
             }
         }
@@ -214,7 +219,7 @@ mod tests {
             ear.listen(),
             Heard {
                 closed: true,
-                other: false
+                ..Heard::default()
             }
         );
         std::fs::remove_file(path).unwrap();

@@ -61,8 +61,18 @@ pub(crate) struct Ear {
 struct Place {
     folder: PathBuf,
     change: Change,
-    /// What is heard here is somebody leaving, or coming.
-    parties: bool,
+    sound: Sound,
+}
+
+/// What a change of a folder means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sound {
+    /// Somebody has left, or come.
+    Parties,
+    /// Readers have come or gone.
+    Bus,
+    /// A bell.
+    Bell,
 }
 
 impl Ear {
@@ -82,7 +92,7 @@ impl Ear {
     /// # Errors
     /// The system's error.
     pub(crate) fn add_record(&self, path: &Path) -> io::Result<()> {
-        self.add_made(bells(path), false)
+        self.add_made(bells(path), Sound::Bell)
     }
 
     /// Hears who leaves a node, and its removal.
@@ -90,9 +100,9 @@ impl Ear {
     /// # Errors
     /// The system's error.
     pub(crate) fn add_node(&self, path: &Path) -> io::Result<()> {
-        self.add_made(parties(path), true)?;
+        self.add_made(parties(path), Sound::Parties)?;
         path.parent()
-            .map_or(Ok(()), |folder| self.add(folder.to_owned(), false))
+            .map_or(Ok(()), |folder| self.add(folder.to_owned(), Sound::Bus))
     }
 
     /// Hears what comes and goes in a folder of the bus.
@@ -100,23 +110,19 @@ impl Ear {
     /// # Errors
     /// The system's error.
     pub(crate) fn add_bus(&self, path: &Path) -> io::Result<()> {
-        self.add(path.to_owned(), false)
+        self.add(path.to_owned(), Sound::Bus)
     }
 
-    fn add_made(&self, folder: PathBuf, parties: bool) -> io::Result<()> {
+    fn add_made(&self, folder: PathBuf, sound: Sound) -> io::Result<()> {
         fs::create_dir_all(&folder)?;
-        self.add(folder, parties)
+        self.add(folder, sound)
     }
 
-    fn add(&self, folder: PathBuf, parties: bool) -> io::Result<()> {
+    fn add(&self, folder: PathBuf, sound: Sound) -> io::Result<()> {
         let mut places = self.places.lock();
         if places.iter().all(|place| place.folder != folder) {
             let change = Change::of(&folder)?;
-            places.push(Place {
-                folder,
-                change,
-                parties,
-            });
+            places.push(Place { folder, change, sound });
         }
         Ok(())
     }
@@ -126,8 +132,9 @@ impl Ear {
         let mut heard = Heard::default();
         for place in &*self.places.lock() {
             if place.change.take() {
-                heard.closed |= place.parties;
-                heard.other |= !place.parties;
+                heard.closed |= place.sound == Sound::Parties;
+                heard.bus |= place.sound == Sound::Bus;
+                heard.other |= place.sound == Sound::Bell;
             }
         }
         heard
