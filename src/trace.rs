@@ -16,6 +16,7 @@ mod call;
 mod json;
 pub mod mask;
 mod transport;
+mod words;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};

@@ -37,7 +37,7 @@ impl Drop for Running {
 }
 
 fn interrupt(child: &Child) {
-    let pid = child.id().cast_signed();
+    let pid = libc::pid_t::try_from(child.id()).unwrap();
     assert_eq!(unsafe { libc::kill(pid, libc::SIGINT) }, 0);
 }
 
@@ -322,9 +322,11 @@ fn terminal() -> (File, OwnedFd) {
         ws_xpixel: 0,
         ws_ypixel: 0,
     };
-    let result = unsafe { libc::openpty(&mut person, &mut program, std::ptr::null_mut(), std::ptr::null(), &size) };
+    let (name, modes) = (std::ptr::null_mut(), std::ptr::null());
+    let result = unsafe { libc::openpty(&raw mut person, &raw mut program, name, modes, &raw const size) };
     assert_eq!(result, 0);
-    unsafe { (File::from_raw_fd(person), OwnedFd::from_raw_fd(program)) }
+    let person = unsafe { File::from_raw_fd(person) };
+    (person, unsafe { OwnedFd::from_raw_fd(program) })
 }
 
 #[test]
@@ -367,6 +369,7 @@ fn watch_on_a_terminal_draws_over_itself_and_gives_the_terminal_back() {
             match (escape, c) {
                 (true, c) => escape = !c.is_ascii_alphabetic(),
                 (false, '\x1b') => escape = true,
+                (false, '\r') => {}
                 (false, c) => plain.push(c),
             }
         }

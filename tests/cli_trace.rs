@@ -14,6 +14,7 @@ mod sim_server;
 mod support;
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -71,8 +72,9 @@ fn program() -> &'static Path {
     })
 }
 
-fn library() -> String {
-    support::library().to_str().unwrap().to_owned()
+fn library() -> &'static str {
+    static PATH: OnceLock<String> = OnceLock::new();
+    PATH.get_or_init(|| support::library().to_str().unwrap().to_owned())
 }
 
 fn file(name: &str) -> PathBuf {
@@ -89,14 +91,13 @@ fn run(arguments: &[&str]) -> (i32, String, String) {
 fn run_gives_the_program_this_library_by_each_way() {
     let program = program().to_str().unwrap();
     for way in [&[][..], &["--by", "preload"], &["--by", "path"]] {
-        let ours = library();
-        let arguments = [&["run", "--library", &ours][..], way, &["--", program]].concat();
+        let arguments = [&["run", "--library", library()][..], way, &["--", program]].concat();
         let (status, out, err) = run(&arguments);
         assert_eq!((status, err.as_str()), (7, ""), "{way:?}");
         assert_eq!(out, "winscard Software Reader 00 00\n");
         // Nothing of the library's own ways is left: the words behind the program's name are its own.
         let (_, dry, _) = run(&[
-            &["run", "--dry-run", "--library", &library()][..],
+            &["run", "--dry-run", "--library", library()][..],
             way,
             &[program, "--json"],
         ]
@@ -106,8 +107,13 @@ fn run_gives_the_program_this_library_by_each_way() {
             "{dry}"
         );
     }
-    let (status, _, _) = run(&["run", "--library", &library(), "sh", "-c", "kill -TERM $$"]);
-    assert_eq!(status, 128 + 15, "as a shell tells it");
+    // The program takes this one's place; where something is to be put away after it, its end is told as a shell tells it.
+    let script = ["sh", "-c", "kill -TERM $$"];
+    let arguments = [&["run", "--library", library(), "--by", "preload"][..], &script].concat();
+    let status = winscard(Path::new("builtin"), &arguments).status().unwrap();
+    assert_eq!(status.signal(), Some(15));
+    let arguments = [&["run", "--library", library(), "--by", "path"][..], &script].concat();
+    assert_eq!(run(&arguments).0, 128 + 15);
 }
 
 #[test]
@@ -133,7 +139,7 @@ fn programs_that_cannot_be_reached_are_refused_with_the_reason() {
         Command::new("cc").arg("-static").arg(&source).arg("-o").arg(&fixed),
         "libc6-dev",
     );
-    let (status, _, err) = run(&["run", "--library", &library(), fixed.to_str().unwrap()]);
+    let (status, _, err) = run(&["run", "--library", library(), fixed.to_str().unwrap()]);
     assert_eq!(status, 126);
     assert!(err.contains("linked statically"), "{err}");
 }
@@ -163,7 +169,7 @@ fn a_program_with_winpr_gets_the_library_path() {
             .arg(rpath),
         "gcc",
     );
-    let (status, out, err) = run(&["run", "--dry-run", "--library", &library(), binary.to_str().unwrap()]);
+    let (status, out, err) = run(&["run", "--dry-run", "--library", library(), binary.to_str().unwrap()]);
     assert_eq!(status, 0, "{err}");
     assert!(
         out.contains("LD_LIBRARY_PATH=") && !out.contains("LD_PRELOAD") && out.contains("libwinpr3.so.3"),
@@ -174,7 +180,7 @@ fn a_program_with_winpr_gets_the_library_path() {
 #[test]
 fn trace_tells_calls_apdus_times_and_hides_the_pin() {
     let program = program().to_str().unwrap();
-    let (status, out, err) = run(&["trace", "--library", &library(), "--", program]);
+    let (status, out, err) = run(&["trace", "--library", library(), "--", program]);
     assert_eq!((status, out.as_str()), (7, "winscard Software Reader 00 00\n"), "{err}");
     let at = |text: &str| err.find(text).unwrap_or_else(|| panic!("{text}: {err}"));
     let order = [
@@ -197,7 +203,7 @@ fn trace_tells_calls_apdus_times_and_hides_the_pin() {
         "{err}"
     );
     assert!(!err.contains("31 32 33 34"), "{err}");
-    let (_, _, err) = run(&["trace", "--show-pins", "--library", &library(), "--", program]);
+    let (_, _, err) = run(&["trace", "--show-pins", "--library", library(), "--", program]);
     assert!(err.contains("00 20 00 01 04 31 32 33 34"), "{err}");
 }
 
@@ -218,7 +224,7 @@ fn a_pin_is_nowhere_in_any_output() {
         let arguments = [
             "trace",
             "--library",
-            &library(),
+            library(),
             "--sim",
             devices,
             "--json",
@@ -275,7 +281,7 @@ fn processes_are_told_apart_and_waiting_is_told() {
         "-o",
         json.to_str().unwrap(),
         "--library",
-        &library(),
+        library(),
         "--",
         "sh",
         "-c",
@@ -326,7 +332,7 @@ fn a_trace_is_off_unless_asked_for() {
 
 #[test]
 fn a_program_that_makes_no_call_is_told_of() {
-    let (status, _, err) = run(&["trace", "--library", &library(), "--", "true"]);
+    let (status, _, err) = run(&["trace", "--library", library(), "--", "true"]);
     assert_eq!(status, 0);
     assert!(
         err.contains("true made no PC/SC call through this library") && err.contains("-> "),
@@ -337,10 +343,11 @@ fn a_program_that_makes_no_call_is_told_of() {
 /// A signal for the tracer alone reaches the program, and the temporary folder is put away.
 #[test]
 fn a_signal_is_passed_on() {
+    let _of_an_earlier_run = fs::remove_dir_all(support::scratch("cli_trace_signal"));
     let folder = support::scratch("cli_trace_signal");
     let mut command = winscard(
         Path::new("builtin"),
-        &["trace", "--library", &library(), "--", "sleep", "600"],
+        &["trace", "--library", library(), "--", "sleep", "600"],
     );
     command.env("XDG_RUNTIME_DIR", &folder).stderr(Stdio::null());
     let mut child = command.spawn().unwrap();

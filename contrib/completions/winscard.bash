@@ -2,10 +2,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 
 _winscard_readers() {
-  local IFS=$'\n' name
-  while read -r name; do
-    printf '%q\n' "$name"
-  done < <(winscard list --json 2>/dev/null | sed -n 's/^ \{6\}"name": "\(.*\)",$/\1/p')
+  winscard list --json 2>/dev/null | sed -n 's/^ \{6\}"name": "\(.*\)",$/\1/p'
 }
 
 _winscard() {
@@ -48,7 +45,11 @@ _winscard() {
   fi
   case $prev in
     -r | --reader)
-      mapfile -t COMPREPLY < <(IFS=$'\n' && compgen -W "$(_winscard_readers)" -- "$cur")
+      local name
+      while read -r name; do
+        printf -v name %q "$name"
+        [[ $name != "$cur"* ]] || COMPREPLY+=("$name")
+      done < <(_winscard_readers)
       return
       ;;
     -p | --protocol)

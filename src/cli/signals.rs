@@ -5,10 +5,13 @@
 use std::ffi::c_int;
 use std::io;
 use std::mem::MaybeUninit;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command};
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
+use std::time::Duration;
 
 /// Signals that end a program.
 pub(super) const ENDING: [c_int; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
@@ -28,11 +31,12 @@ fn set_of(signals: &[c_int]) -> libc::sigset_t {
 }
 
 /// Blocks the signals in this thread, and so in those that it starts, and has `each` called for every one that comes, in a
-/// thread of its own. To be called before any other thread is started.
-pub(super) fn take(signals: &[c_int], mut each: impl FnMut(c_int) + Send + 'static) -> io::Result<()> {
+/// thread of its own. To be called before any other thread is started. Gives the mask there was before.
+pub(super) fn take(signals: &[c_int], mut each: impl FnMut(c_int) + Send + 'static) -> io::Result<libc::sigset_t> {
     let set = set_of(signals);
-    // SAFETY: an initialised set; the old mask is not asked for.
-    let result = unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, ptr::null_mut()) };
+    let mut before = set_of(&[]);
+    // SAFETY: two initialised sets.
+    let result = unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, &raw mut before) };
     if result != 0 {
         return Err(io::Error::from_raw_os_error(result));
     }
@@ -45,25 +49,42 @@ pub(super) fn take(signals: &[c_int], mut each: impl FnMut(c_int) + Send + 'stat
             }
         }
     })?;
-    Ok(())
+    Ok(before)
 }
 
-/// Lets this process live through what a terminal sends to its child as well, which decides what it means, and passes on to the
-/// child what is meant for it alone. To be called before the child is started; its number goes into the result.
-pub(super) fn leave_to_child() -> io::Result<Arc<AtomicU32>> {
-    let child = Arc::new(AtomicU32::new(0));
-    let number = Arc::clone(&child);
-    take(
+/// Starts a program, and lets this process live through what a terminal sends to both: the program decides what it means. What is
+/// meant for this process alone is passed on. To be called before any other thread is started.
+pub(super) fn spawn(command: &mut Command) -> io::Result<Child> {
+    let number = Arc::new(AtomicU32::new(0));
+    let child = Arc::clone(&number);
+    let before = take(
         &[libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGHUP],
         move |signal| {
-            let pid = libc::pid_t::try_from(number.load(Ordering::Acquire)).unwrap_or(0);
-            if pid > 0 && matches!(signal, libc::SIGTERM | libc::SIGHUP) {
+            if !matches!(signal, libc::SIGTERM | libc::SIGHUP) {
+                return;
+            }
+            // It may be on its way only.
+            while child.load(Ordering::Acquire) == 0 {
+                thread::sleep(Duration::from_millis(5));
+            }
+            if let Ok(pid) = libc::pid_t::try_from(child.load(Ordering::Acquire)) {
                 // SAFETY: no pointer is passed.
                 unsafe { libc::kill(pid, signal) };
             }
         },
     )?;
-    Ok(child)
+    let restore = move || {
+        // SAFETY: an initialised set; sigprocmask() may be called between fork and exec.
+        match unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const before, ptr::null_mut()) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    };
+    // SAFETY: the closure makes one system call and allocates nothing.
+    unsafe { command.pre_exec(restore) };
+    let started = command.spawn()?;
+    number.store(started.id(), Ordering::Release);
+    Ok(started)
 }
 
 /// Rows and columns of the terminal that standard output is.

@@ -51,7 +51,7 @@ pub(super) fn main(arguments: Arguments) -> Outcome {
     let ended = Arc::new(AtomicBool::new(false));
     let (canceller, flag) = (context.canceller(), Arc::clone(&ended));
     let wanted = [&signals::ENDING[..], &signals::REDRAWING].concat();
-    signals::take(&wanted, move |signal| {
+    let _mask = signals::take(&wanted, move |signal| {
         if signals::ENDING.contains(&signal) {
             flag.store(true, Ordering::Release);
             // A wait that begins just now is not cancelled by what came before it.

@@ -8,7 +8,6 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitStatus};
-use std::sync::atomic::Ordering;
 
 pub(super) use plan::{Folder, Plan, Way};
 use program::CANNOT_RUN;
@@ -115,9 +114,7 @@ pub(super) fn main(arguments: Arguments) -> Outcome {
         // Returns only if it fails.
         return Err(cannot_run(&launch, &command.exec()));
     }
-    let number = signals::leave_to_child()?;
-    let mut child = command.spawn().map_err(|error| cannot_run(&launch, &error))?;
-    number.store(child.id(), Ordering::Release);
+    let mut child = signals::spawn(&mut command).map_err(|error| cannot_run(&launch, &error))?;
     Ok(end_as(child.wait()?))
 }
 

@@ -8,7 +8,6 @@ mod text;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use event::Event;
@@ -114,9 +113,7 @@ fn run(options: &Options, sink: &mut Sink) -> Outcome {
     let mut command = launch.command(&plan);
     command.env("WINSCARD_TRACE", &path);
     command.env("WINSCARD_TRACE_PINS", if options.show_pins { "1" } else { "0" });
-    let number = signals::leave_to_child()?;
-    let mut child = command.spawn().map_err(|error| launch::cannot_run(launch, &error))?;
-    number.store(child.id(), Ordering::Release);
+    let mut child = signals::spawn(&mut command).map_err(|error| launch::cannot_run(launch, &error))?;
     let status = loop {
         let ended = child.try_wait()?;
         tail.take(sink)?;
