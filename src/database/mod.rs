@@ -4,7 +4,7 @@
 //! well, and changes its own. What is in the user's scope hides what has the same name in the system's. Every reader that is
 //! attached is there by itself, under its system name and in the default group, until something else is stored of that name.
 //!
-//! Here are the rules; [`store`] says where the entries are kept.
+//! Here are the rules; `store` says where the entries are kept.
 
 mod model;
 mod store;
