@@ -9,8 +9,9 @@ use super::{Context, ReaderState, Timeout};
 use crate::api::constants as c;
 use crate::arbiter::locks::{Byte, Mode};
 use crate::arbiter::record::{CardState, Slot};
-use crate::arbiter::wait::{Ear, Signal, entry, poll};
+use crate::arbiter::wait::{Ear, POLLIN, Signal, entry, poll};
 use crate::error::{Error, Result};
+use crate::oserror;
 use crate::reader::link::{Gone, Link};
 use crate::reader::registry::{self, Reader, Snapshot};
 use crate::reader::status::{self, View};
@@ -168,7 +169,7 @@ impl Context {
             if wait.watched.iter().all(|watched| !Arc::ptr_eq(&watched.link, &link)) {
                 match Watched::new(link, &wait.ear) {
                     Ok(watched) => wait.watched.push(watched),
-                    Err(error) if error.raw_os_error() == Some(libc::ENODEV) => {}
+                    Err(error) if oserror::is_no_device(&error) => {}
                     Err(error) => return Err(failed(error)),
                 }
             }
@@ -185,10 +186,8 @@ impl Context {
         if deadline.is_some_and(|end| end <= now) {
             return Err(Error::Timeout);
         }
-        let mut fds = vec![
-            entry(wait.signal.fd(), libc::POLLIN),
-            entry(wait.ear.fd(), libc::POLLIN),
-        ];
+        let mut fds = vec![wait.signal.entry()];
+        fds.extend(wait.ear.entries());
         let mut wake = deadline;
         let mut no_later_than = |time: Duration| wake = Some(wake.map_or(now + time, |end| end.min(now + time)));
         if wait.retries > 0 {
@@ -198,8 +197,11 @@ impl Context {
         if registry::is_settling() {
             no_later_than(SETTLING_INTERVAL);
         }
+        if let Some(time) = registry::next_look() {
+            no_later_than(time);
+        }
         if let Some(fd) = registry::bus_fd() {
-            fds.push(entry(fd, libc::POLLIN));
+            fds.push(entry(fd, POLLIN));
         }
         for watched in &wait.watched {
             if let Some(time) = watched.watch.next_look() {

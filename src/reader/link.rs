@@ -13,7 +13,7 @@ use super::turn::Turn;
 use super::watch::Watch;
 use crate::arbiter::locks::{Byte, LockFile};
 use crate::arbiter::record::Slot;
-use crate::arbiter::wait::{Ear, Heard, entry, poll};
+use crate::arbiter::wait::{Ear, Entry, Heard, poll};
 use crate::clock::Moment;
 use crate::error::{Error, Result};
 use crate::trace;
@@ -263,14 +263,15 @@ impl Waiting {
             .map(|time| Instant::now() + time);
         let interrupt = self.watch.interrupt();
         loop {
-            let mut fds = vec![entry(self.ear.fd(), libc::POLLIN)];
+            let mut fds = self.ear.entries();
+            let ears = fds.len();
             fds.extend(interrupt);
             let waiting = trace::wait("another user's transaction");
             poll(&mut fds, wake).map_err(|_| Error::NoMemory)?;
             drop(waiting);
-            let (ear, others) = fds.split_first().map_or((false, false), |(ear, others)| {
-                (ear.revents != 0, others.iter().any(|other| other.revents != 0))
-            });
+            let ready = |fds: &[Entry]| fds.iter().any(|entry| entry.revents != 0);
+            let (ear, others) = fds.split_at_checked(ears).unwrap_or_default();
+            let (ear, others) = (ready(ear), ready(others));
             let heard = if ear { self.ear.listen() } else { Heard::default() };
             self.retries = self.retries.saturating_sub(1);
             if heard.closed {

@@ -359,11 +359,33 @@ impl<'a> Turn<'a> {
         Ok(Owner::Nobody)
     }
 
+    /// Lets go of an interface that nobody can take over, unless it is kept for a transaction.
+    fn give_back(&self) {
+        let port = self.port();
+        let keeps = self.card.owner != 0 && self.card.owner == self.link.token();
+        if !keeps && port.is_claimed() && port.transport().is_given_back() {
+            port.transport().release();
+            port.set_claimed(false);
+        }
+    }
+
     /// Notes that the card was used now. Written at most once a second, so that it costs nothing per command.
     pub(crate) fn touch(&mut self) {
         if self.port().is_touch_due(self.now.millis()) {
             self.card.last_use_ms = boot_millis();
+            self.write_count();
         }
+    }
+
+    /// Has the commands that this process sent counted in the record.
+    pub(crate) fn write_count(&mut self) {
+        let sent = self.port().take_uncounted(self.slot);
+        self.card.transmits = self.card.transmits.wrapping_add(sent);
+    }
+
+    /// Commands sent to cards in this slot since the reader arrived: those in the record, and this process's newest.
+    pub(crate) fn transmit_count(&self) -> u32 {
+        self.card.transmits.wrapping_add(self.port().uncounted(self.slot))
     }
 }
 
@@ -407,6 +429,7 @@ impl Drop for Turn<'_> {
                 }
             }
         }
+        self.give_back();
         self.port().locks().unlock_exchange();
         // Before anybody is woken: who finds it locked takes it that somebody is in an exchange.
         drop(self.gate.take());

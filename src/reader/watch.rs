@@ -10,7 +10,7 @@ use super::link::{Gone, Link};
 use super::port::Port;
 use super::sense::HANDOVER_IDLE_MS;
 use crate::arbiter::locks::{Byte, LockFile, Mode};
-use crate::arbiter::wait::{Ear, entry};
+use crate::arbiter::wait::{Ear, Entry, entry};
 use crate::clock::Moment;
 
 /// How often a reader without interrupt endpoint is asked by whoever watches it.
@@ -157,7 +157,7 @@ impl Watch {
     }
 
     /// What of the interrupt endpoint to wait for, if it is this call that does.
-    pub(crate) fn interrupt(&self) -> Option<libc::pollfd> {
+    pub(crate) fn interrupt(&self) -> Option<Entry> {
         let hears = self.is_watcher() && !self.busy && self.port.has_interrupt() && self.port.is_claimed();
         hears.then(|| {
             let source = self.port.transport().interrupt_wait();
