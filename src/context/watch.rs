@@ -9,7 +9,6 @@ use super::{Context, ReaderState, Timeout};
 use crate::api::constants as c;
 use crate::arbiter::locks::{Byte, Mode};
 use crate::arbiter::record::{CardState, Slot};
-use crate::arbiter::store::Key;
 use crate::arbiter::wait::{Ear, POLLIN, Signal, entry, poll};
 use crate::error::{Error, Result};
 use crate::oserror;
@@ -125,8 +124,8 @@ impl Context {
             }
             changed |= state.event & CHANGED != 0;
         }
-        for watched in wait.as_deref().into_iter().flat_map(|wait| &wait.watched) {
-            watched.look_for_others(subjects);
+        for watched in wait.into_iter().flat_map(|wait| &mut wait.watched) {
+            watched.watch.tend(&watched.link);
         }
         changed
     }
@@ -237,24 +236,6 @@ impl Watched {
     fn new(link: Arc<Link>, ear: &Ear) -> std::io::Result<Self> {
         let watch = Watch::begin(link.port(), ear, Byte::Waiting)?;
         Ok(Self { link, watch })
-    }
-
-    /// The watcher asks for everybody: a reader that reports nothing also in the slots that this call is not about.
-    fn look_for_others(&self, subjects: &[Subject]) {
-        let port = self.link.port();
-        if !self.watch.is_watcher() || port.reports_changes() {
-            return;
-        }
-        let is_mine = |slot: u8| {
-            let mut readers = subjects.iter().filter_map(|subject| match subject {
-                Subject::Reader(reader) => Some(reader),
-                Subject::Ignored | Subject::List(_) => None,
-            });
-            readers.any(|reader| reader.slot == slot && Key::of(&reader.interface) == Key::of(port.interface()))
-        };
-        for slot in (0..port.slots()).filter(|slot| !is_mine(*slot)) {
-            let _for_others = look_at(&self.link, slot, true);
-        }
     }
 }
 

@@ -118,7 +118,10 @@ impl Link {
             let waited = match &mut waiting {
                 // Looked at once more before the first sleep: what ended in between made no sound for us.
                 None => self.wait_again().map(|begun| waiting = Some(begun)),
-                Some(waiting) => waiting.sleep(kept, || self.is_still_busy(slot, &in_the_way)),
+                Some(waiting) => {
+                    waiting.watch.tend(self);
+                    waiting.sleep(kept, || self.is_still_busy(slot, &in_the_way))
+                }
             };
             if let Err(error) = waited {
                 break Err(error);
@@ -152,13 +155,15 @@ impl Link {
         Ok(Look::Decided(decided))
     }
 
-    /// Whether the record shows, without a turn, that the transaction in the way goes on and nothing else has happened.
+    /// Whether the record shows, without a turn, that the transaction in the way goes on and nothing else has happened; nor
+    /// was anything reported that somebody has to look at.
     fn is_still_busy(&self, slot: u8, in_the_way: &Slot) -> bool {
         let (_, Some(card)) = self.port.store().read(slot) else {
             return false;
         };
         card.owner != 0
             && (card.owner, card.event, card.state) == (in_the_way.owner, in_the_way.event, in_the_way.state)
+            && (0..self.port.slots()).all(|slot| !self.port.is_to_be_asked(slot))
             && matches!(self.locks.probe(Byte::Handle(card.owner)), Ok(Some(_)))
     }
 

@@ -13,9 +13,10 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::hints::{Hints, bit};
 use super::registry::Reader;
+use super::sense::POLL_INTERVAL_MS;
 use super::turn::Known;
 use crate::arbiter::locks::{Byte, LockFile, Mode};
-use crate::arbiter::record::MAX_SLOTS;
+use crate::arbiter::record::{CardState, MAX_SLOTS, Slot};
 use crate::arbiter::store::{Key, Store};
 use crate::arbiter::wait::{entry, poll};
 use crate::ccid::Engine;
@@ -390,6 +391,19 @@ impl Port {
     pub(crate) fn has_seen_moves(&self, slot: u8, moves: u16) -> bool {
         let seen = self.seen_moves.get(usize::from(slot));
         seen.is_some_and(|seen| seen.load(Ordering::Relaxed) == u32::from(moves))
+    }
+
+    /// Whether what is known of a slot may no longer be so: it was never asked, or somebody heard that it changed, or it
+    /// tells of changes only if asked and was not for a while.
+    pub(crate) fn doubts(&self, card: &Slot) -> bool {
+        matches!(card.state, CardState::Unknown | CardState::Failed)
+            || card.last_poll_ms == 0
+            || (!self.reports_changes() && Moment::now().millis().saturating_sub(card.last_poll_ms) >= POLL_INTERVAL_MS)
+    }
+
+    /// Whether somebody heard of a change in a slot and nobody has asked for its status since.
+    pub(crate) fn is_to_be_asked(&self, slot: u8) -> bool {
+        self.store.read(slot).1.is_some_and(|card| card.last_poll_ms == 0)
     }
 
     /// Whether there is an interrupt endpoint.

@@ -400,10 +400,11 @@ impl Drop for Turn<'_> {
             };
             store.write_header(&header);
         } else {
-            // The reader says it once only, and this turn did not ask.
+            // The reader says it once only, and this turn did not ask; whoever waits for it has to.
             if self.hints.concern(self.slot) {
                 let tells = self.port().tells_swaps();
-                self.bell |= doubt(&mut self.card, self.hints, self.slot, tells);
+                doubt(&mut self.card, self.hints, self.slot, tells);
+                self.bell = true;
             }
             if self.header != self.header_written {
                 store.write_header(&self.header);
@@ -443,13 +444,11 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// Notes what the reader said of a slot that is not asked now; whether somebody has to look at it. A card that was taken
-/// out has left even if there is one again when the slot is asked.
-fn doubt(card: &mut Slot, hints: Hints, slot: u8, tells: bool) -> bool {
+/// Notes what the reader said of a slot that is not asked now. A card that was taken out has left even if there is one
+/// again when the slot is asked.
+fn doubt(card: &mut Slot, hints: Hints, slot: u8, tells: bool) {
     card.last_poll_ms = 0;
-    let left = hints.say_left(slot, card.state, tells) && card.state.is_present();
-    if left {
+    if hints.say_left(slot, card.state, tells) && card.state.is_present() {
         card.note_removal();
     }
-    left || card.state == CardState::Powered
 }

@@ -43,6 +43,28 @@ pub trait Card: Send + fmt::Debug {
     }
 }
 
+impl Card for Box<dyn Card> {
+    fn reset(&mut self, reset: Reset) -> Vec<u8> {
+        (**self).reset(reset)
+    }
+
+    fn apdu(&mut self, command: &[u8]) -> Vec<u8> {
+        (**self).apdu(command)
+    }
+
+    fn delay(&self) -> Duration {
+        (**self).delay()
+    }
+
+    fn takes_data(&self, header: [u8; 5]) -> bool {
+        (**self).takes_data(header)
+    }
+
+    fn voltages(&self) -> u8 {
+        (**self).voltages()
+    }
+}
+
 /// Transmission protocol of ISO 7816-3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {

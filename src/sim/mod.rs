@@ -40,6 +40,7 @@ mod t0;
 mod t1;
 mod transfer;
 mod usbip;
+mod vicc;
 
 pub(crate) mod client;
 pub(crate) mod protocol;

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::builtin::BuiltinCard;
 use super::bus::Reader;
-use super::card::Protocols;
+use super::card::{Card, Protocols};
 use super::config::{Config, Level, PinEntry, feature};
 use super::fault::Injection;
+use super::vicc::Vicc;
 
 /// Which card the built-in readers have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +15,8 @@ enum CardChoice {
     None,
     Mute,
     Speaking(Protocols),
+    /// The virtual card that listens on this port.
+    Vicc(u16),
 }
 
 /// What is to be plugged in.
@@ -30,11 +33,18 @@ pub(super) struct Spec {
 }
 
 impl CardChoice {
-    fn make(self) -> Option<BuiltinCard> {
+    fn make(self) -> Option<Box<dyn Card>> {
         match self {
             Self::None => None,
-            Self::Mute => Some(BuiltinCard::mute()),
-            Self::Speaking(protocols) => Some(BuiltinCard::new(protocols)),
+            Self::Mute => Some(Box::new(BuiltinCard::mute())),
+            Self::Speaking(protocols) => Some(Box::new(BuiltinCard::new(protocols))),
+            Self::Vicc(port) => match Vicc::connect(port) {
+                Ok(card) => Some(Box::new(card)),
+                Err(error) => {
+                    log::warn!("no virtual card listens on port {port}: {error}");
+                    None
+                }
+            },
         }
     }
 }
@@ -90,7 +100,7 @@ impl Spec {
     }
 
     /// The card of this name.
-    pub(super) fn card_named(name: &str) -> Option<BuiltinCard> {
+    pub(super) fn card_named(name: &str) -> Option<Box<dyn Card>> {
         card(name)?.make()
     }
 
@@ -234,7 +244,7 @@ fn card(text: &str) -> Option<CardChoice> {
         "t1" => Some(CardChoice::Speaking(Protocols::T1)),
         "mute" => Some(CardChoice::Mute),
         "none" => Some(CardChoice::None),
-        _ => None,
+        _ => number(text.strip_prefix("vicc/")?, 1, 65_535).map(CardChoice::Vicc),
     }
 }
 
@@ -273,6 +283,17 @@ mod tests {
             (&c.pin_entry, c.latency),
             (&PinEntry::Digits("1234".into()), Duration::from_millis(3))
         );
+    }
+
+    #[test]
+    fn a_virtual_card_is_named_by_its_port() {
+        assert_eq!(
+            Spec::parse("builtin:card=vicc/35963").unwrap().card,
+            CardChoice::Vicc(35963)
+        );
+        for refused in ["vicc", "vicc/", "vicc/0", "vicc/65536", "vicc/x"] {
+            assert_eq!(card(refused), None, "{refused}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! | command | does |
 //! |---|---|
 //! | `readers` | lists them: number, `plugged` or `unplugged`, path, VID:PID |
-//! | `insert READER [SLOT [CARD]]` | puts a card in: `default`, `t0`, `t1` or `mute` |
+//! | `insert READER [SLOT [CARD]]` | puts a card in: `default`, `t0`, `t1`, `mute` or `vicc/PORT` |
 //! | `remove READER [SLOT]` | takes it out |
 //! | `unplug READER`, `plug READER` | takes the reader off the bus; puts it there anew |
 //! | `add WORDS` | plugs one more device in; answers with its number |

@@ -126,7 +126,7 @@ fn reader_command(command: &str, function: &Function, arguments: &[&str]) -> Ans
     match command {
         "insert" => {
             let name = arguments.get(1).copied().unwrap_or("default");
-            let card = Spec::card_named(name).ok_or_else(|| format!("\"{name}\" is no card"))?;
+            let card = Spec::card_named(name).ok_or_else(|| format!("\"{name}\" is no card, or not there"))?;
             drop(reader.insert(slot()?, card));
         }
         "remove" => drop(reader.remove(slot()?)),

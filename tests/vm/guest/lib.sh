@@ -32,6 +32,25 @@ within() {
   done
 }
 
+# Fails unless every line in which outputs of the two libraries differ is explained: compare DIFFERENCES OURS THEIRS [OURS THEIRS…]
+# DIFFERENCES has a regular expression a line, for lines "ours: …" and "pcscd: …"; each has to explain something.
+compare() {
+  local explained=$1 pattern
+  shift
+  : >found
+  while (($#)); do
+    diff "$1" "$2" | sed -n 's/^< /ours: /p; s/^> /pcscd: /p' >>found || true
+    shift 2
+  done
+  grep -vE '^(#|$)' "$explained" >expected || true
+  grep -vEf expected found >unexpected || true
+  [ ! -s unexpected ] || { echo "differences that nobody explained:"; head -100 unexpected; return 1; }
+  while IFS= read -r pattern; do
+    grep -qE -- "$pattern" found || { echo "no longer a difference: $pattern"; return 1; }
+  done <expected
+  echo "$(wc -l <found) lines differ as explained"
+}
+
 no_daemon() {
   ! pgrep -x pcscd && ! [ -e /run/pcscd/pcscd.comm ]
 }

@@ -1,0 +1,9 @@
+# Long ones at once on one reader: GnuPG signs, a PKCS #11 session lists and checks PINs, pcsc_scan watches. Everybody gets right answers; then the same
+# with pcscd.
+# long: yes
+# seconds: 600
+# incumbent: not
+# needs: clients
+. /mnt/repo/tests/vm/guest/clients.sh
+both at-once.sh token
+output_has '^10 signatures$' ours.out

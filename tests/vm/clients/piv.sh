@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# A PIV card in the hands of yubico-piv-tool and OpenSC: keys and a certificate made, then everything pkcs11-tool can do with them, p11tool, and ssh with
+# the card's key. Prints what two libraries have to print alike. Needs `run` (the words before each program) and a card fresh from the factory.
+module=$(echo /usr/lib/*/opensc-pkcs11.so)
+export PIV_EXT_AUTH_KEY=$PWD/management.key
+printf '\1\2\3\4\5\6\7\10%.0s' 1 2 3 >"$PIV_EXT_AUTH_KEY"
+# What is different for every key: bytes of keys and signatures.
+plain() { sed -E 's/ +$//; s/ object [0-9]+$/ object/; /EC_POINT|^ +(04|[0-9a-f]{2})[:0-9a-f]*$|modulus|Fingerprint|SHA|serial/d; s/uri: .*//'; }
+p11() { "${run[@]}" pkcs11-tool --module "$module" "$@"; }
+
+echo "== yubico-piv-tool"
+# The token answers SELECT without Le with 61xx, as ISO 7816-4 has it for T=0; this tool knows Yubico's answer only and says so.
+"${run[@]}" yubico-piv-tool -r Nitrokey -a status 2>&1
+echo "== piv-tool"
+"${run[@]}" piv-tool -r 0 -n 2>&1
+"${run[@]}" piv-tool -r 0 -A M:9B:03 -G 9A:07 -o public.pem 2>&1 | plain
+head -n 1 public.pem
+openssl ecparam -name prime256v1 -genkey -noout -out issuer.pem
+openssl x509 -new -force_pubkey public.pem -key issuer.pem -subj /CN=tester -days 9 -outform DER -out certificate.der 2>&1
+"${run[@]}" piv-tool -r 0 -A M:9B:03 -C 9A -i certificate.der 2>&1
+echo "== opensc-explorer, pkcs15-tool"
+printf '%s\n' 'cat 0005' quit | "${run[@]}" opensc-explorer -r 0 2>&1 | sed -n 1,3p
+"${run[@]}" pkcs15-tool -r 0 --list-certificates --list-keys --list-pins 2>&1 | plain
+echo "== pkcs11-tool"
+p11 --list-slots 2>&1 | plain
+p11 --list-objects --login --pin 123456 2>&1 | plain
+p11 --list-mechanisms 2>&1
+p11 --login --pin 999999 --list-objects 2>&1 | tail -n 2
+p11 --login --pin 123456 --sign --id 01 -m SHA256-RSA-PKCS -i "$PIV_EXT_AUTH_KEY" -o signature 2>&1 | plain
+openssl dgst -sha256 -verify public.pem -signature signature "$PIV_EXT_AUTH_KEY" 2>&1
+p11 --login --pin 123456 --test 2>&1 | plain
+echo "== p11tool"
+"${run[@]}" p11tool --provider "$module" --list-all-certs 2>&1 | grep -E 'Type|Label' | plain
+echo "== ssh"
+"${run[@]}" ssh-keygen -D "$module" >ssh.pub 2>ssh.log || cat ssh.log
+cut -d' ' -f1 ssh.pub | sort | uniq -c
