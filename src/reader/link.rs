@@ -164,7 +164,8 @@ impl Link {
 
     /// What it takes to wait: what is left of the last time, if anything.
     fn wait_again(&self) -> Result<Waiting> {
-        if let Some(mut waiting) = self.spare.lock().take() {
+        let spare = self.spare.lock().take();
+        if let Some(mut waiting) = spare {
             match waiting.resume() {
                 Ok(()) => return Ok(waiting),
                 Err(error) => log::debug!("waiting again: {error}"),

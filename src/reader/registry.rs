@@ -82,7 +82,7 @@ pub(crate) fn readers() -> Arc<Snapshot> {
     let quiet = registry
         .seen
         .as_mut()
-        .is_some_and(|seen| seen.is_quiet(&nodes, bus_paths));
+        .is_some_and(|seen| seen.is_quiet(nodes, bus_paths));
     if !quiet {
         let place = server().map_or_else(Place::usb, Place::server);
         registry.scan_bus(&place);
