@@ -1,12 +1,14 @@
 //! Link-time properties that the loader sees. An ELF library needs no version script here: the library replaced has no symbol
-//! versions, and a Rust cdylib exports exactly its `no_mangle` items.
+//! versions, and a Rust cdylib exports exactly its `no_mangle` items. A DLL gets what `winscard.def` lists for Windows.
 
-use std::env;
+use std::error::Error;
+use std::path::Path;
+use std::{env, fs};
 
 /// The name programs linked against pcsc-lite ask the loader for.
 const SONAME: &str = "libpcsclite.so.1";
 
-fn main() {
+fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-env-changed=CARGO_CFG_TARGET_OS");
     // The target's system, not the one this script runs on: cfg!() would name the latter.
@@ -21,6 +23,30 @@ fn main() {
         // pcsc-lite's trampoline (LIBPCSCLITE_DELEGATE) has the same names in the global scope: calls inside must stay inside.
         link("-Wl,-Bsymbolic");
     }
+    if target_os == "windows" {
+        println!("cargo:rerun-if-changed=winscard.def");
+        let list = windows_exports()?;
+        if env::var("CARGO_CFG_TARGET_ENV").is_ok_and(|env| env == "msvc") {
+            link(&format!("/DEF:{list}"));
+        } else {
+            link(&list);
+        }
+    }
+    Ok(())
+}
+
+/// The path of `winscard.def` without the names that only Unix has.
+fn windows_exports() -> Result<String, Box<dyn Error>> {
+    let list = fs::read_to_string("winscard.def")?;
+    let lines = list.lines().filter(|line| {
+        !line
+            .split_once(';')
+            .is_some_and(|(name, mark)| !name.trim().is_empty() && mark.trim() == "unix")
+    });
+    let text: String = lines.map(|line| format!("{line}\n")).collect();
+    let path = Path::new(&env::var_os("OUT_DIR").ok_or("no OUT_DIR")?).join("winscard.def");
+    fs::write(&path, text)?;
+    Ok(path.display().to_string())
 }
 
 fn link(argument: &str) {

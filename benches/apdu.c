@@ -4,7 +4,7 @@
  * apdu pcsc             the calls of one process
  * apdu turns            transactions of ten APDUs: by one process, with another that watches beside it, by two processes in turn
  * apdu floor            the two exchanges
- * apdu processes MODE   a whole process each time: apdu session, or apdu raw-session
+ * apdu processes MODE   a whole process each time: apdu session, or apdu raw-session; or apdu nothing, which is started and ends
  *
  * Prints lines: measure, 10th percentile and median in nanoseconds, number of calls. */
 #include <dirent.h>
@@ -453,8 +453,10 @@ int main(int argc, char **argv)
 		one_session();
 	else if (!strcmp(mode, "raw-session"))
 		raw_session();
+	else if (!strcmp(mode, "nothing"))
+		return 0;
 	else if (!strcmp(mode, "processes") && argc > 2)
-		measure("process", process, argv[2], PROCESSES);
+		measure(strcmp(argv[2], "nothing") ? "process" : "process-nothing", process, argv[2], PROCESSES);
 	else
 		return 2;
 	return 0;

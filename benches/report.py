@@ -1,6 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""report.py FIGURES [README]: the benchmark's lines as a Markdown table, on standard output and between the README's markers."""
+"""report.py FIGURES FOLDER [README]: the benchmark's lines as a Markdown table, on standard output, as FOLDER/results.md with a plot as
+FOLDER/results.svg, and (table and plot) between the README's markers."""
+import html
+import math
+import os
 import sys
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
@@ -14,6 +18,7 @@ MEASURES = [
     ("state-known", "`SCardGetStatusChange`, timeout 0, nothing new"),
     ("beginend", "`SCardBeginTransaction` + `SCardEndTransaction`"),
     ("context", "`SCardEstablishContext` + `SCardReleaseContext`"),
+    ("process-nothing", "whole process: loads the library, exits"),
     ("process", "whole process: establish, list, connect, one APDU, exit"),
     ("ten", "transaction of ten APDUs, one process"),
     ("ten-watched", "the same with a watcher in another process"),
@@ -54,18 +59,60 @@ def table(figures):
     return "\n".join(lines)
 
 
+COLUMNS = [("floor", "floor: the same bytes by usbfs ioctls", "#9aa0a6"), ("ours", "winscard", "#1a73e8"), ("pcscd", "pcscd + libccid", "#e8710a")]
+
+
+def plot(figures):
+    """Horizontal bars on a logarithmic scale, which needs no library and shows ratios as lengths."""
+    rows = [(text, [figures.get((column, SAME_FLOOR.get(key, key) if column == "floor" else key)) for column, _, _ in COLUMNS]) for key, text in MEASURES]
+    rows = [(text.replace("`", ""), values) for text, values in rows if any(values)]
+    bar, gap, left, width, top = 9, 9, 400, 480, 56
+    height = top + len(rows) * (3 * bar + gap) + 30
+    known = [value for _, values in rows for value in values if value]
+    low, high = math.floor(math.log10(min(known))), math.ceil(math.log10(max(known)))
+    x = lambda value: left + (math.log10(value) - low) / (high - low) * width
+    out = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + width + 90}" height="{height}" font-family="sans-serif" font-size="12">',
+        '<rect width="100%" height="100%" fill="#ffffff"/>',
+        '<text x="10" y="18" font-weight="bold">Time of a call in µs, less is better (logarithmic; emulated machine: only ratios count)</text>',
+    ]
+    for number, (_, name, colour) in enumerate(COLUMNS):
+        out.append(f'<rect x="{10 + number * 250}" y="28" width="10" height="10" fill="{colour}"/><text x="{25 + number * 250}" y="37">{html.escape(name)}</text>')
+    for power in range(low, high + 1):
+        out.append(f'<line x1="{x(10**power):.1f}" x2="{x(10**power):.1f}" y1="{top - 6}" y2="{height - 24}" stroke="#dddddd"/>')
+        out.append(f'<text x="{x(10**power):.1f}" y="{height - 8}" text-anchor="middle" fill="#555555">{10**power:,g}</text>')
+    y = top
+    for text, values in rows:
+        out.append(f'<text x="{left - 8}" y="{y + 1.9 * bar:.1f}" text-anchor="end">{html.escape(text)}</text>')
+        for value, (_, _, colour) in zip(values, COLUMNS):
+            if value:
+                out.append(f'<rect x="{left}" y="{y}" width="{max(x(value) - left, 1):.1f}" height="{bar - 1}" fill="{colour}"/>')
+                out.append(f'<text x="{x(value) + 4:.1f}" y="{y + bar - 1}" font-size="9" fill="#555555">{cell(value)}</text>')
+            y += bar
+        y += gap
+    return "\n".join([*out, "</svg>", ""])
+
+
+def write(path, text):
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
 def main():
-    text = table(read(sys.argv[1]))
+    figures = read(sys.argv[1])
+    text = table(figures)
     print(text)
-    if len(sys.argv) > 2:
-        with open(sys.argv[2], encoding="utf-8") as file:
+    write(os.path.join(sys.argv[2], "results.md"), f"Made by `benches/run`; what stands behind it is in its first lines.\n\n{text}\n\n![](results.svg)\n")
+    write(os.path.join(sys.argv[2], "results.svg"), plot(figures))
+    if len(sys.argv) > 3:
+        with open(sys.argv[3], encoding="utf-8") as file:
             readme = file.read()
         head, begin, rest = readme.partition(BEGIN)
         _, end, tail = rest.partition(END)
         if not begin or not end:
-            sys.exit(f"{sys.argv[2]} lacks the lines {BEGIN} and {END}")
-        with open(sys.argv[2], "w", encoding="utf-8") as file:
-            file.write(f"{head}{BEGIN}\n{text}\n{END}{tail}")
+            sys.exit(f"{sys.argv[3]} lacks the lines {BEGIN} and {END}")
+        picture = "![The same as bars](benches/results.svg)"
+        write(sys.argv[3], f"{head}{BEGIN}\n{text}\n\n{picture}\n{END}{tail}")
 
 
 if __name__ == "__main__":

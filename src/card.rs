@@ -16,11 +16,12 @@ use crate::arbiter::record::{CardState, Event};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::handle::{Kind, Table};
+use crate::platform;
 use crate::reader::link::{Attempt, Gone, Link};
 use crate::reader::power::PowerError;
 use crate::reader::registry::Reader;
 use crate::reader::turn::{Owner, Turn};
-use crate::reader::{attrib, control, protocol, status};
+use crate::reader::{attrib, control, protocol};
 
 static CARDS: Table<Card> = Table::new(Kind::Card);
 
@@ -57,6 +58,20 @@ impl Share {
             _ => Err(Error::InvalidValue),
         }
     }
+
+    /// Whether nobody else may be connected.
+    fn is_sole(self) -> bool {
+        self == Self::Exclusive || (self == Self::Direct && platform::DIRECT_IS_EXCLUSIVE)
+    }
+
+    /// The protocol that the caller is told of.
+    fn reported(self, protocol: u8) -> DWORD {
+        if self == Self::Direct && platform::DIRECT_IS_EXCLUSIVE {
+            0
+        } else {
+            protocol.into()
+        }
+    }
 }
 
 /// What to do with a card when letting go of it.
@@ -78,6 +93,7 @@ impl Disposition {
             c::SCARD_LEAVE_CARD => Ok(Self::Leave),
             c::SCARD_RESET_CARD => Ok(Self::Reset),
             c::SCARD_UNPOWER_CARD => Ok(Self::Unpower),
+            c::SCARD_EJECT_CARD if platform::EJECT_UNPOWERS => Ok(Self::Unpower),
             c::SCARD_EJECT_CARD => Ok(Self::Eject),
             _ => Err(Error::InvalidValue),
         }
@@ -143,7 +159,7 @@ impl Card {
         let standing = Mutex::new(Standing {
             acknowledged,
             begun: 0,
-            exclusive: share == Share::Exclusive,
+            exclusive: share.is_sole(),
             uses_card: share != Share::Direct,
         });
         let card = Self {
@@ -194,11 +210,7 @@ impl Card {
             Self::bring_up(turn)?;
         }
         turn.choose_protocol(wanted, share == Share::Direct)?;
-        let mode = if share == Share::Exclusive {
-            Mode::Exclusive
-        } else {
-            Mode::Shared
-        };
+        let mode = if share.is_sole() { Mode::Exclusive } else { Mode::Shared };
         let byte = Byte::Share(turn.slot());
         if !link
             .locks()
@@ -207,11 +219,11 @@ impl Card {
         {
             return Err(Error::SharingViolation);
         }
-        if share == Share::Exclusive {
+        if share.is_sole() {
             turn.card.owner = token;
         }
         turn.card.last_use_ms = crate::clock::boot_millis();
-        Ok(Attempt::Done((turn.card.protocol.into(), turn.card.event)))
+        Ok(Attempt::Done((share.reported(turn.card.protocol), turn.card.event)))
     }
 
     /// Has the card powered for a connection that will use it.
@@ -229,9 +241,9 @@ impl Card {
         match turn.card.state {
             CardState::Powered => Ok(()),
             CardState::Absent => Err(Error::NoSmartcard),
+            CardState::Mute => Err(platform::MUTE_CARD),
             CardState::Unknown
             | CardState::Inserted
-            | CardState::Mute
             | CardState::Unpowered
             | CardState::Dormant
             | CardState::Failed => Err(Error::UnpoweredCard),
@@ -314,7 +326,7 @@ impl Card {
             turn.ensure_answered()?;
             self.check_events(turn)?;
             Ok(Attempt::Done(CardStatus {
-                state: status::state_word(&turn.card),
+                state: platform::state_word(&turn.card),
                 protocol: turn.card.protocol.into(),
                 name: self.reader.name.clone(),
                 atr: turn.card.atr.as_slice().to_vec(),
@@ -329,7 +341,7 @@ impl Card {
     /// `InvalidValue` (reader gone), `ReaderUnavailable`, `ResetCard`, `RemovedCard`, `NoSmartcard` (none, or pulled
     /// during the exchange), `ProtoMismatch`, `NotTransacted` (anything that went wrong on the way).
     pub fn transmit(&self, protocol: DWORD, command: &[u8], response: &mut [u8]) -> Result<usize> {
-        self.until_free(Error::InvalidValue, blocks(), |turn| {
+        self.until_free(platform::READER_GONE, blocks(), |turn| {
             if self.is_shut_out(turn)? {
                 return Ok(Attempt::Busy);
             }
@@ -343,13 +355,30 @@ impl Card {
         })
     }
 
+    /// Every name that the reader goes by, for `SCardStatusA` and its like.
+    ///
+    /// # Errors
+    /// `InvalidHandle` once the context was released.
+    pub fn names(&self, device: &str) -> Result<Vec<String>> {
+        Ok(crate::context::get(self.context)?.names_of(device))
+    }
+
+    /// `SCardGetTransmitCount`: commands sent to cards in the slot since the reader was plugged in.
+    ///
+    /// # Errors
+    /// `InvalidValue` (reader gone).
+    pub fn transmit_count(&self) -> Result<u32> {
+        let turn = self.turn(platform::READER_GONE)?;
+        Ok(turn.transmit_count())
+    }
+
     /// `SCardControl`: neither waits nor minds what happened to the card.
     ///
     /// # Errors
     /// `InvalidValue` (reader gone), `SharingViolation` (another's transaction), `ReaderUnavailable`,
     /// `UnsupportedFeature`, `NotTransacted`, `InsufficientBuffer`.
     pub fn control(&self, code: DWORD, input: &[u8], capacity: usize) -> Result<Vec<u8>> {
-        let mut turn = self.turn(Error::InvalidValue)?;
+        let mut turn = self.turn(platform::READER_GONE)?;
         if self.is_shut_out(&mut turn)? {
             return Err(Error::SharingViolation);
         }
@@ -382,7 +411,7 @@ impl Card {
     }
 
     fn attrib_turn(&self) -> Result<Turn<'_>> {
-        let mut turn = self.turn(Error::InvalidValue)?;
+        let mut turn = self.turn(platform::READER_GONE)?;
         if self.is_shut_out(&mut turn)? {
             return Err(Error::SharingViolation);
         }

@@ -4,11 +4,19 @@
 //! every process can read, whatever the machine's clock hardware, and is exact to one timer tick (1 to 10 ms). A precise
 //! clock can cost as much as a USB transfer where the hardware has to be asked (virtual machines, old chipsets).
 
-#![allow(unsafe_code, reason = "clock_gettime(2)")]
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
 
 use std::ops::Add;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+#[cfg(unix)]
+use unix as system;
+#[cfg(windows)]
+use windows as system;
 
 /// A moment of the coarse monotonic clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,11 +26,7 @@ impl Moment {
     /// Now, exact to a timer tick.
     #[must_use]
     pub fn now() -> Self {
-        #[cfg(target_os = "linux")]
-        const COARSE: libc::clockid_t = libc::CLOCK_MONOTONIC_COARSE;
-        #[cfg(not(target_os = "linux"))]
-        const COARSE: libc::clockid_t = libc::CLOCK_MONOTONIC;
-        Self(read(COARSE))
+        Self(system::coarse())
     }
 
     /// Time passed since `earlier`; nothing if that is later.
@@ -51,11 +55,6 @@ impl Add<Duration> for Moment {
     }
 }
 
-#[cfg(target_os = "linux")]
-const BOOT: libc::clockid_t = libc::CLOCK_BOOTTIME;
-#[cfg(not(target_os = "linux"))]
-const BOOT: libc::clockid_t = libc::CLOCK_MONOTONIC;
-
 /// Milliseconds that the software reader's machine has slept, on top of the real one's.
 static PRETENDED_SLEEP: AtomicU64 = AtomicU64::new(0);
 
@@ -64,42 +63,28 @@ pub(crate) fn pretend_sleep(time: Duration) {
     PRETENDED_SLEEP.fetch_add(millis(time), Ordering::AcqRel);
 }
 
-/// Time since boot without suspension, precise.
-pub(crate) fn precise() -> Duration {
-    read(libc::CLOCK_MONOTONIC)
+/// Time since boot without suspension, precise; for people.
+pub(crate) fn awake() -> Duration {
+    system::awake()
 }
 
 /// Milliseconds since boot, suspension included, precise.
 pub(crate) fn boot_millis() -> u64 {
-    millis(read(BOOT)).saturating_add(PRETENDED_SLEEP.load(Ordering::Acquire))
+    millis(system::since_boot()).saturating_add(PRETENDED_SLEEP.load(Ordering::Acquire))
 }
 
 /// Milliseconds since boot that the machine was suspended, precise.
 pub(crate) fn slept_millis() -> u64 {
-    boot_millis().saturating_sub(millis(read(libc::CLOCK_MONOTONIC)))
+    boot_millis().saturating_sub(millis(system::awake()))
 }
 
 /// Milliseconds between the wall clock and the coarse monotonic one, which says `now`. Jumps when the machine was suspended (and when
 /// somebody sets the clock), and costs no more than memory: a sign that [`slept_millis`] may have changed.
 pub(crate) fn wall_offset_millis(now: Moment) -> u64 {
-    #[cfg(target_os = "linux")]
-    const WALL: libc::clockid_t = libc::CLOCK_REALTIME_COARSE;
-    #[cfg(not(target_os = "linux"))]
-    const WALL: libc::clockid_t = libc::CLOCK_REALTIME;
-    let offset = millis(read(WALL)).saturating_sub(now.millis());
+    let offset = millis(system::wall()).saturating_sub(now.millis());
     offset.saturating_add(PRETENDED_SLEEP.load(Ordering::Acquire))
 }
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn read(clock: libc::clockid_t) -> Duration {
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `now` is a valid `timespec` for the call's duration.
-    if unsafe { libc::clock_gettime(clock, &raw mut now) } != 0 {
-        return Duration::ZERO;
-    }
-    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
-    Duration::new(seconds, u32::try_from(now.tv_nsec).unwrap_or(0))
 }

@@ -1,5 +1,7 @@
 //! What a `SCARDCONTEXT` is: the connections made in it, its view of readers, and the calls that wait in it.
 
+pub mod locate;
+pub mod names;
 mod watch;
 
 use std::collections::HashMap;
@@ -9,15 +11,17 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use crate::api::constants as c;
 use crate::api::types::{DWORD, SCARDCONTEXT};
 use crate::arbiter::store::Key;
 use crate::arbiter::wait::Signal;
 use crate::card::{self, Card};
+use crate::database::Domain;
 use crate::error::{Error, Result};
 use crate::handle::{Kind, Table};
 use crate::reader::link::Link;
 use crate::reader::registry::{self, Reader};
-use crate::{fork, logging, reader, sim};
+use crate::{fork, logging, reader, sim, started, trace};
 
 static CONTEXTS: Table<Context> = Table::new(Kind::Context);
 
@@ -27,6 +31,31 @@ static CONTEXTS: Table<Context> = Table::new(Kind::Context);
 /// `InvalidHandle` for any value that is not a context of this process.
 pub fn get(context: SCARDCONTEXT) -> Result<Arc<Context>> {
     CONTEXTS.get(context)
+}
+
+/// What a context that may be 0 sees of the database.
+///
+/// # Errors
+/// `InvalidHandle` for any other value that is not a context of this process.
+pub fn domain(context: SCARDCONTEXT) -> Result<Domain> {
+    if context == 0 {
+        return Ok(Domain::Anybody);
+    }
+    get(context).map(|context| context.domain)
+}
+
+/// What has to be done once in a process before anything else.
+pub(crate) fn prepare() {
+    logging::init();
+    trace::init();
+    fork::register(|| {
+        CONTEXTS.reset_after_fork();
+        card::cards().reset_after_fork();
+        reader::port::forget_after_fork();
+        registry::forget_after_fork();
+        sim::forget_after_fork();
+        started::forget_after_fork();
+    });
 }
 
 /// How long `SCardGetStatusChange` may take.
@@ -59,6 +88,8 @@ pub struct ReaderState {
 #[derive(Debug, Default)]
 pub struct Context {
     value: AtomicU32,
+    /// What it sees and changes of the database.
+    domain: Domain,
     released: AtomicBool,
     /// This context's part in using each interface it asked about.
     links: Mutex<HashMap<Key, Arc<Link>>>,
@@ -70,17 +101,18 @@ impl Context {
     /// Makes a context and gives its value.
     ///
     /// # Errors
-    /// `NoMemory` when no more can be had.
-    pub fn establish() -> Result<u32> {
-        logging::init();
-        fork::register(|| {
-            CONTEXTS.reset_after_fork();
-            card::cards().reset_after_fork();
-            reader::port::forget_after_fork();
-            registry::forget_after_fork();
-            sim::forget_after_fork();
+    /// `InvalidValue` for a scope that there is not, `NoMemory` when no more can be had.
+    pub fn establish(scope: DWORD) -> Result<u32> {
+        let domain = match scope {
+            c::SCARD_SCOPE_USER | c::SCARD_SCOPE_TERMINAL => Domain::User,
+            c::SCARD_SCOPE_SYSTEM | c::SCARD_SCOPE_GLOBAL => Domain::System,
+            _ => return Err(Error::InvalidValue),
+        };
+        prepare();
+        let context = Arc::new(Self {
+            domain,
+            ..Self::default()
         });
-        let context = Arc::new(Self::default());
         let value = CONTEXTS.insert(Arc::clone(&context))?;
         context.value.store(value, Ordering::Release);
         Ok(value)
@@ -103,9 +135,15 @@ impl Context {
         Ok(())
     }
 
+    /// What it sees and changes of the database.
+    #[must_use]
+    pub fn domain(&self) -> Domain {
+        self.domain
+    }
+
     /// The value callers know this context by.
     pub(crate) fn value(&self) -> SCARDCONTEXT {
-        self.value.load(Ordering::Acquire).into()
+        crate::ffi::handle(self.value.load(Ordering::Acquire))
     }
 
     /// Names of the readers.

@@ -19,8 +19,9 @@ use std::sync::Once;
 use std::time::Instant;
 
 use crate::api::constants::{SCARD_AUTOALLOCATE, SCARD_S_SUCCESS};
-use crate::api::types::{DWORD, LONG};
+use crate::api::types::{DWORD, LONG, SCARDHANDLE};
 use crate::error::{Error, Result};
+use crate::iso7816::atr;
 use crate::trace::{self, args::Told};
 
 thread_local! {
@@ -121,15 +122,15 @@ pub fn length(size: usize) -> DWORD {
 ///
 /// # Errors
 /// [`Error::InvalidHandle`] for a number that cannot be one.
-pub fn value(handle: LONG) -> Result<u32> {
+pub fn value(handle: SCARDHANDLE) -> Result<u32> {
     u32::try_from(handle).map_err(|_| Error::InvalidHandle)
 }
 
 /// A value of a handle table as the caller gets it.
 #[must_use]
 #[allow(clippy::cast_possible_wrap, reason = "values of handle tables have 31 bits")]
-pub const fn handle(value: u32) -> LONG {
-    value as LONG
+pub const fn handle(value: u32) -> SCARDHANDLE {
+    value as SCARDHANDLE
 }
 
 /// Stores `value` where `target` points, if it points anywhere.
@@ -197,6 +198,19 @@ pub unsafe fn bytes_in(data: *const u8, len: DWORD, max: usize) -> Result<Vec<u8
     // SAFETY: passed on unchanged.
     unsafe { append_bytes(&mut bytes, data, len, max) }?;
     Ok(bytes)
+}
+
+/// A copy of the caller's ATR, whose length it tells itself: no byte behind it is read.
+///
+/// # Errors
+/// [`Error::InvalidAtr`].
+///
+/// # Safety
+/// `atr` is valid for reading as many bytes as it says that it has.
+pub unsafe fn atr_in(atr: *const u8) -> Result<Vec<u8>> {
+    // SAFETY: the byte is part of the ATR as told by those before it.
+    let byte = |index| unsafe { atr.wrapping_add(index).read() };
+    atr::read(byte).ok_or(Error::InvalidAtr)
 }
 
 /// A copy of the caller's string without its NUL. At most `max + 1` bytes are read: a result longer than `max` is a string that
@@ -272,6 +286,19 @@ impl Output {
             buffer: buffer.cast(),
             room,
         }
+    }
+
+    /// As [`Self::new`], with the length counted in objects of type `T`: characters, identifiers.
+    ///
+    /// # Safety
+    /// As [`Self::new`].
+    pub unsafe fn of<T>(buffer: *mut T, length: *const DWORD) -> Self {
+        // SAFETY: by contract.
+        let mut output = unsafe { Self::new(buffer, length) };
+        if let Room::Bytes(room) = output.room {
+            output.room = Room::Bytes(room.saturating_mul(size_of::<T>()));
+        }
+        output
     }
 
     /// The buffer at `buffer` with `room` bytes, whatever number that is.
@@ -356,3 +383,5 @@ pub unsafe fn release(memory: *const c_void) {
 
 #[cfg(test)]
 mod tests;
+
+pub mod text;

@@ -5,12 +5,15 @@
 
 pub mod api;
 mod arbiter;
+mod audit;
+mod cache;
 pub mod card;
 pub mod ccid;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod clock;
 pub mod context;
+pub mod database;
 mod env;
 pub mod error;
 pub mod ffi;
@@ -18,8 +21,16 @@ pub mod fork;
 pub mod handle;
 pub mod iso7816;
 pub mod logging;
+mod oserror;
+mod platform;
 mod random;
 pub mod reader;
+mod shared_file;
 pub mod sim;
+mod started;
 pub mod trace;
 pub mod usb;
+#[cfg(windows)]
+mod vanishing;
+#[cfg(windows)]
+mod winreg;

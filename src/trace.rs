@@ -57,7 +57,7 @@ pub fn init() {
             return;
         };
         let path = PathBuf::from(path);
-        let Some(target) = Target::append(path.clone()) else {
+        let Some(target) = Target::open(&path) else {
             log::warn!("{}: cannot be opened; no trace", path.display());
             return;
         };
@@ -75,7 +75,7 @@ fn shows_pins() -> bool {
 
 /// Microseconds since boot.
 fn now() -> u64 {
-    micros(clock::precise())
+    micros(clock::awake())
 }
 
 fn micros(time: Duration) -> u64 {

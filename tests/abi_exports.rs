@@ -1,5 +1,5 @@
-//! The export list, the headers, the built library and the system's library name the same symbols; and the loader sees the library
-//! as it must.
+//! The export list, the headers and the built library name the same symbols, those of the system's library are among them; and the
+//! loader sees the library as it must.
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "tests")]
 
 mod support;
@@ -40,8 +40,34 @@ fn contract(symbols: &Symbols) -> BTreeMap<&str, (char, u64)> {
         .collect()
 }
 
-/// Name and kind of each line of winscard.def.
-fn listed() -> Vec<(String, char)> {
+/// The 22 symbols of libpcsclite.so.1.
+const PCSC_LITE: [&str; 22] = [
+    "SCardBeginTransaction",
+    "SCardCancel",
+    "SCardConnect",
+    "SCardControl",
+    "SCardDisconnect",
+    "SCardEndTransaction",
+    "SCardEstablishContext",
+    "SCardFreeMemory",
+    "SCardGetAttrib",
+    "SCardGetStatusChange",
+    "SCardIsValidContext",
+    "SCardListReaderGroups",
+    "SCardListReaders",
+    "SCardReconnect",
+    "SCardReleaseContext",
+    "SCardSetAttrib",
+    "SCardStatus",
+    "SCardTransmit",
+    "g_rgSCardRawPci",
+    "g_rgSCardT0Pci",
+    "g_rgSCardT1Pci",
+    "pcsc_stringify_error",
+];
+
+/// Name and kind of each line of winscard.def, and whether it is for Unix only.
+fn lines() -> Vec<(String, char, bool)> {
     let text = fs::read_to_string(support::root().join("winscard.def")).expect("winscard.def");
     let mut lines = text
         .lines()
@@ -50,19 +76,46 @@ fn listed() -> Vec<(String, char)> {
     assert_eq!(lines.next(), Some("LIBRARY winscard"));
     assert_eq!(lines.next(), Some("EXPORTS"));
     lines
-        .map(|line| match line.split_once(' ') {
-            Some((name, "DATA")) => (name.to_owned(), 'R'),
-            None => (line.to_owned(), 'T'),
-            Some(_) => panic!("winscard.def: {line}"),
+        .map(|line| {
+            let (entry, only) = line.split_once(" ; ").unwrap_or((line, ""));
+            assert!(matches!(only, "" | "unix"), "winscard.def: {line}");
+            match entry.split_once(' ') {
+                Some((name, "DATA")) => (name.to_owned(), 'R', only == "unix"),
+                None => (entry.to_owned(), 'T', only == "unix"),
+                Some(_) => panic!("winscard.def: {line}"),
+            }
         })
         .collect()
 }
 
+/// Name and kind of each export of this platform.
+fn listed() -> Vec<(String, char)> {
+    lines().into_iter().map(|(name, kind, _)| (name, kind)).collect()
+}
+
 #[test]
-fn the_list_is_sorted_and_has_22_names() {
+fn the_list_is_sorted_and_has_what_pcsc_lite_has() {
     let listed = listed();
-    assert_eq!(listed.len(), 22);
     assert!(listed.is_sorted());
+    for name in PCSC_LITE {
+        assert!(listed.iter().any(|(known, _)| known == name), "{name}");
+    }
+    assert_eq!(listed.len(), 79);
+}
+
+/// Windows has no function that takes strings in neither form; and each form has the other.
+#[test]
+fn what_has_two_forms_is_plain_on_unix_only() {
+    let lines = lines();
+    let has = |name: &str| lines.iter().any(|(known, ..)| known == name);
+    for (name, _, unix) in &lines {
+        let plain = has(&format!("{name}A")) && has(&format!("{name}W"));
+        assert_eq!(*unix, plain || name == "pcsc_stringify_error", "{name}");
+        assert!(!unix || PCSC_LITE.contains(&name.as_str()), "{name}");
+        if let Some(stem) = name.strip_suffix('W') {
+            assert!(has(&format!("{stem}A")), "{name}");
+        }
+    }
 }
 
 #[test]
@@ -79,7 +132,14 @@ fn the_library_exports_what_the_list_says() {
 #[test]
 fn the_headers_declare_what_the_list_says() {
     let mut declared = Vec::new();
-    for header in ["winscard.h", "pcsclite.h", "reader.h", "wintypes.h"] {
+    for header in [
+        "winscard.h",
+        "winscard_aw.h",
+        "winsmcrd.h",
+        "pcsclite.h",
+        "reader.h",
+        "wintypes.h",
+    ] {
         let path = support::root().join("include/PCSC").join(header);
         let text = fs::read_to_string(path).expect("header");
         for statement in text
@@ -145,12 +205,16 @@ fn the_loader_sees_name_and_flags() {
 }
 
 #[test]
-fn the_systems_library_has_the_same_symbols() {
+fn the_systems_library_has_the_same_symbols_of_the_same_kinds_and_sizes() {
     let Some(system) = support::system_library() else {
-        eprintln!("SKIPPED: no libpcsclite.so.1 on this system (apt-get install libpcsclite1)");
+        support::go_without("libpcsclite.so.1", "libpcsclite1");
         return;
     };
     let theirs = symbols(&system);
     let ours = symbols(&support::library());
-    assert_eq!(contract(&ours), contract(&theirs), "{}", system.display());
+    let (ours, theirs) = (contract(&ours), contract(&theirs));
+    assert!(theirs.keys().eq(PCSC_LITE.iter()), "{}: {theirs:?}", system.display());
+    for (name, symbol) in &theirs {
+        assert_eq!(ours.get(name), Some(symbol), "{}: {name}", system.display());
+    }
 }

@@ -13,6 +13,8 @@ mod any_card;
 mod card_bench;
 #[path = "defects/drivers.rs"]
 mod drivers;
+#[path = "support/quiet.rs"]
+mod quiet;
 #[path = "defects/traps.rs"]
 mod traps;
 

@@ -59,3 +59,8 @@ fn every_deviation_has_the_test_that_its_row_names() {
 fn every_defect_and_trap_has_the_tests_that_its_row_names() {
     check("docs/defects.md", 70);
 }
+
+#[test]
+fn every_difference_between_the_platforms_has_the_test_that_its_row_names() {
+    check("docs/platforms.md", 20);
+}

@@ -10,6 +10,8 @@
 
 #[path = "support/card_bench.rs"]
 mod card_bench;
+#[path = "support/quiet.rs"]
+mod quiet;
 
 #[path = "transmit/arguments.rs"]
 mod arguments;

@@ -138,7 +138,7 @@ extern const SCARD_IO_REQUEST g_rgSCardT0Pci, g_rgSCardT1Pci, g_rgSCardRawPci;
 #define INFINITE 0xFFFFFFFF
 #endif
 
-/* dwScope; all scopes are equal. */
+/* dwScope; the functions below see no difference, those of winscard_aw.h do. */
 #define SCARD_SCOPE_USER 0x0000
 #define SCARD_SCOPE_TERMINAL 0x0001
 #define SCARD_SCOPE_SYSTEM 0x0002

@@ -5,6 +5,9 @@
  * Every function but the last returns SCARD_S_SUCCESS or one of the codes of pcsclite.h. A length that goes in and out counts bytes: it
  * says how much room there is and comes back as what was stored, or as what is needed. SCARD_AUTOALLOCATE as that length has the
  * library allocate the memory; the buffer argument then is the address of a pointer, and SCardFreeMemory gives the memory back.
+ *
+ * winscard_aw.h has what Windows has beyond that: functions in an A and a W form, the reader and card database, the cache. With UNICODE
+ * defined the plain names mean the W forms, as on Windows; without, they are pcsc-lite's functions.
  */
 
 #ifndef WINSCARD_WINSCARD_H
@@ -58,6 +61,12 @@ PCSC_API LONG SCardSetAttrib(SCARDHANDLE hCard, DWORD dwAttrId, LPCBYTE pbAttr, 
 
 #ifdef __cplusplus
 }
+#endif
+
+#ifndef WINSCARD_PCSCLITE_ONLY
+#include "winsmcrd.h"
+
+#include "winscard_aw.h"
 #endif
 
 #endif

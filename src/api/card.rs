@@ -1,12 +1,17 @@
 //! Connections: connect, reconnect, disconnect, transactions, status.
 #![allow(unsafe_code, reason = "exported C functions")]
 
+use std::ffi::c_char;
+
 use super::constants::MAX_NAME_LEN;
-use super::types::{DWORD, LONG, LPBYTE, LPCSTR, LPDWORD, LPSCARDHANDLE, LPSTR, SCARDCONTEXT, SCARDHANDLE};
+use super::forms::forms;
+use super::types::{DWORD, In, LONG, LPBYTE, LPCSTR, LPDWORD, LPSCARDHANDLE, LPSTR, Out, SCARDCONTEXT, SCARDHANDLE};
 use crate::card::{self, Card};
-use crate::context;
-use crate::error::Error;
+use crate::context::{self, names::Names};
+use crate::error::{Error, Result};
+use crate::ffi::text::{self, Unit};
 use crate::ffi::{self, Output, Short, low_word};
+use crate::platform;
 use crate::trace::args::{Arg, Told, card_state_words, disposition_words, protocol_words, share_words};
 
 /// Connects to a reader, and to the card in it.
@@ -40,7 +45,7 @@ use crate::trace::args::{Arg, Told, card_state_words, disposition_words, protoco
 /// Each pointer is null or valid as stated in [`crate::api`].
 /// # Source
 /// PC/SC part 5; pcsc-lite 2.5.1 winscard_clnt.c and winscard.c `SCardConnect`; MSDN `SCardConnect`.
-#[unsafe(no_mangle)]
+#[cfg_attr(unix, unsafe(no_mangle))]
 pub unsafe extern "system" fn SCardConnect(
     hContext: SCARDCONTEXT,
     szReader: LPCSTR,
@@ -63,29 +68,58 @@ pub unsafe extern "system" fn SCardConnect(
         }
     };
     ffi::traced("SCardConnect", told, || {
-        if phCard.is_null() || pdwActiveProtocol.is_null() {
-            return Err(Error::InvalidParameter);
+        // SAFETY: this function's contract.
+        unsafe {
+            connect(
+                hContext,
+                szReader,
+                dwShareMode,
+                dwPreferredProtocols,
+                phCard,
+                pdwActiveProtocol,
+                Names::System,
+            )
         }
-        // SAFETY: this function's contract.
-        unsafe { ffi::store(phCard, 0) };
-        if szReader.is_null() {
-            return Err(Error::UnknownReader);
-        }
-        // SAFETY: this function's contract.
-        let name = unsafe { ffi::string_in(szReader, MAX_NAME_LEN) };
-        if name.len() > MAX_NAME_LEN {
-            return Err(Error::InvalidValue);
-        }
-        let context = context::get(hContext)?;
-        // SAFETY: this function's contract.
-        unsafe { ffi::store(pdwActiveProtocol, 0) };
-        let (value, active) = context.connect(&name, low_word(dwShareMode), low_word(dwPreferredProtocols))?;
-        // SAFETY: this function's contract.
-        unsafe { ffi::store(pdwActiveProtocol, active) };
-        // SAFETY: this function's contract.
-        unsafe { ffi::store(phCard, ffi::handle(value)) };
-        Ok(())
     })
+}
+
+/// # Safety
+/// As the C function.
+unsafe fn connect<U: Unit>(
+    context: SCARDCONTEXT,
+    reader: In<U>,
+    share: DWORD,
+    protocols: DWORD,
+    card: LPSCARDHANDLE,
+    active_protocol: LPDWORD,
+    names: Names,
+) -> Result<()> {
+    if card.is_null() || active_protocol.is_null() {
+        return Err(Error::InvalidParameter);
+    }
+    // SAFETY: by contract.
+    unsafe { ffi::store(card, 0) };
+    if reader.is_null() {
+        return Err(Error::UnknownReader);
+    }
+    // SAFETY: by contract.
+    let name = unsafe { text::bytes_of(reader, MAX_NAME_LEN) };
+    if name.len() > MAX_NAME_LEN {
+        return Err(Error::InvalidValue);
+    }
+    let context = context::get(context)?;
+    // SAFETY: by contract.
+    unsafe { ffi::store(active_protocol, 0) };
+    let (share, protocols) = (low_word(share), low_word(protocols));
+    let (value, active) = match names {
+        Names::System => context.connect(&name, share, protocols)?,
+        Names::Known => context.connect_known(&name, share, protocols)?,
+    };
+    // SAFETY: by contract.
+    unsafe { ffi::store(active_protocol, active) };
+    // SAFETY: by contract.
+    unsafe { ffi::store(card, ffi::handle(value)) };
+    Ok(())
 }
 
 /// Renews a connection: acknowledges a reset or removal, resets the card, changes protocol or share mode.
@@ -137,7 +171,7 @@ pub unsafe extern "system" fn SCardReconnect(
         }
     };
     ffi::traced("SCardReconnect", told, || {
-        if pdwActiveProtocol.is_null() {
+        if pdwActiveProtocol.is_null() && !platform::ACTIVE_PROTOCOL_IS_OPTIONAL {
             return Err(Error::InvalidParameter);
         }
         let card = card::get(hCard)?;
@@ -274,7 +308,7 @@ pub extern "system" fn SCardEndTransaction(hCard: SCARDHANDLE, dwDisposition: DW
 /// Each pointer is null or valid as stated in [`crate::api`].
 /// # Source
 /// PC/SC part 5; pcsc-lite 2.5.1 winscard_clnt.c `SCardStatus`; MSDN `SCardStatus`.
-#[unsafe(no_mangle)]
+#[cfg_attr(unix, unsafe(no_mangle))]
 pub unsafe extern "system" fn SCardStatus(
     hCard: SCARDHANDLE,
     mszReaderName: LPSTR,
@@ -298,37 +332,209 @@ pub unsafe extern "system" fn SCardStatus(
     };
     ffi::traced("SCardStatus", told, || {
         // SAFETY: this function's contract.
-        let name_output = unsafe { Output::new(mszReaderName, pcchReaderLen) };
+        unsafe {
+            status(
+                hCard,
+                mszReaderName,
+                pcchReaderLen,
+                pdwState,
+                pdwProtocol,
+                pbAtr,
+                pcbAtrLen,
+                Names::System,
+            )
+        }
+    })
+}
+
+/// # Safety
+/// As the C function.
+#[allow(clippy::too_many_arguments, reason = "the C function's, and one")]
+unsafe fn status<U: Unit>(
+    card: SCARDHANDLE,
+    name_buffer: Out<U>,
+    name_length: LPDWORD,
+    state: LPDWORD,
+    protocol: LPDWORD,
+    atr_buffer: LPBYTE,
+    atr_length: LPDWORD,
+    names: Names,
+) -> Result<()> {
+    // SAFETY: by contract.
+    let name_output = unsafe { Output::of(name_buffer, name_length) };
+    // SAFETY: by contract.
+    let atr_output = unsafe { Output::new(atr_buffer, atr_length) };
+    let set = |name_len: DWORD, atr_len: usize, state_word: u32, protocol_number: u32| {
+        let numbers = [
+            (name_length, name_len),
+            (atr_length, ffi::length(atr_len)),
+            (state, state_word.into()),
+            (protocol, protocol_number.into()),
+        ];
+        for (target, number) in numbers {
+            // SAFETY: by contract.
+            unsafe { ffi::store(target, number) };
+        }
+    };
+    set(0, 0, 0, 0);
+    let card = card::get(card)?;
+    let status = card.status()?;
+    let mut name = match names {
+        Names::System => text::encoded::<U>(&status.name),
+        Names::Known => text::multi_encoded::<U>(&card.names(&status.name)?),
+    };
+    set(
+        text::count_of::<U>(&name),
+        status.atr.len(),
+        status.state,
+        status.protocol,
+    );
+    if names == Names::System && name_output.room().is_some_and(|room| room > name.len()) {
+        // Not counted: a caller that takes the name for a multi-string finds its end, as with pcsc-lite.
+        U::end(&mut name);
+    }
+    // A name that does not fit must not keep the ATR from the caller; a failed allocation does.
+    match name_output.write(&name, Short::Part) {
+        Ok(()) => atr_output.write(&status.atr, Short::Part),
+        Err(Error::InsufficientBuffer) => atr_output
+            .write(&status.atr, Short::Part)
+            .and(Err(Error::InsufficientBuffer)),
+        Err(error) => Err(error),
+    }
+}
+
+forms! {
+    /// [`SCardConnect`] with names of the database: introduced ones are known, forgotten ones are not.
+    ///
+    /// # Safety
+    /// Each pointer is null or valid as stated in [`crate::api`].
+    /// # Source
+    /// MSDN `SCardConnectA`.
+    fn SCardConnectA, SCardConnectW(
+        hContext: SCARDCONTEXT,
+        szReader: In<U>,
+        dwShareMode: DWORD,
+        dwPreferredProtocols: DWORD,
+        phCard: LPSCARDHANDLE,
+        pdwActiveProtocol: LPDWORD,
+    ) = connect_known;
+
+    /// [`SCardStatus`] with every name that the reader goes by, as a multi-string whose last NUL is counted.
+    ///
+    /// # Safety
+    /// Each pointer is null or valid as stated in [`crate::api`].
+    /// # Source
+    /// MSDN `SCardStatusA`.
+    fn SCardStatusA, SCardStatusW(
+        hCard: SCARDHANDLE,
+        mszReaderNames: Out<U>,
+        pcchReaderLen: LPDWORD,
+        pdwState: LPDWORD,
+        pdwProtocol: LPDWORD,
+        pbAtr: LPBYTE,
+        pcbAtrLen: LPDWORD,
+    ) = status_known;
+}
+
+/// # Safety
+/// As the C function.
+unsafe fn connect_known<U: Unit>(
+    context: SCARDCONTEXT,
+    reader: In<U>,
+    share: DWORD,
+    protocols: DWORD,
+    card: LPSCARDHANDLE,
+    active_protocol: LPDWORD,
+) -> Result<()> {
+    // SAFETY: by contract.
+    unsafe { connect(context, reader, share, protocols, card, active_protocol, Names::Known) }
+}
+
+/// # Safety
+/// As the C function.
+unsafe fn status_known<U: Unit>(
+    card: SCARDHANDLE,
+    names: Out<U>,
+    length: LPDWORD,
+    state: LPDWORD,
+    protocol: LPDWORD,
+    atr: LPBYTE,
+    atr_length: LPDWORD,
+) -> Result<()> {
+    // SAFETY: by contract.
+    unsafe { status(card, names, length, state, protocol, atr, atr_length, Names::Known) }
+}
+
+/// Tells state, protocol and ATR of a connection: [`SCardStatus`] without names, from before there was that.
+///
+/// # Parameters
+/// - `hCard`: from [`SCardConnect`].
+/// - `pdwState`, `pdwProtocol`, `pbAtr`, `pcbAtrLen`: as for [`SCardStatus`].
+/// # Returns
+/// As [`SCardStatus`].
+/// # Blocking
+/// Waits for another connection's transaction, without limit.
+/// # Differences
+/// pcsc-lite has no such function. Microsoft exports it and documents it no more.
+/// # Safety
+/// Each pointer is null or valid as stated in [`crate::api`].
+/// # Source
+/// PC/SC part 5, `State`; MSDN `SCardStatus`.
+#[unsafe(no_mangle)]
+pub unsafe extern "system" fn SCardState(
+    hCard: SCARDHANDLE,
+    pdwState: LPDWORD,
+    pdwProtocol: LPDWORD,
+    pbAtr: LPBYTE,
+    pcbAtrLen: LPDWORD,
+) -> LONG {
+    ffi::entry("SCardState", || {
+        let (name, length) = (std::ptr::null_mut::<c_char>(), std::ptr::null_mut());
+        // SAFETY: this function's contract; null is allowed for the name.
+        unsafe {
+            status(
+                hCard,
+                name,
+                length,
+                pdwState,
+                pdwProtocol,
+                pbAtr,
+                pcbAtrLen,
+                Names::System,
+            )
+        }
+    })
+}
+
+/// Tells how many commands were sent to cards in the reader since it was plugged in, by any process.
+///
+/// # Parameters
+/// - `hCard`: from [`SCardConnect`].
+/// - `pcTransmitCount`: gets the number, modulo 2³².
+/// # Returns
+/// | code | when |
+/// |---|---|
+/// | `SCARD_E_INVALID_PARAMETER` | `pcTransmitCount` is null |
+/// | `SCARD_E_INVALID_HANDLE` | no connection of this process |
+/// | `SCARD_E_INVALID_VALUE` | the reader was unplugged |
+/// # Blocking
+/// Waits for an exchange under way.
+/// # Differences
+/// pcsc-lite has no such function. What another process has sent within its last second may not be counted yet, and is never
+/// counted if that process was killed.
+/// # Safety
+/// Each pointer is null or valid as stated in [`crate::api`].
+/// # Source
+/// MSDN `SCardGetTransmitCount`.
+#[unsafe(no_mangle)]
+pub unsafe extern "system" fn SCardGetTransmitCount(hCard: SCARDHANDLE, pcTransmitCount: LPDWORD) -> LONG {
+    ffi::entry("SCardGetTransmitCount", || {
+        if pcTransmitCount.is_null() {
+            return Err(Error::InvalidParameter);
+        }
+        let count = card::get(hCard)?.transmit_count()?;
         // SAFETY: this function's contract.
-        let atr_output = unsafe { Output::new(pbAtr, pcbAtrLen) };
-        let set = |name_len: usize, atr_len: usize, state: u32, protocol: u32| {
-            let numbers = [
-                (pcchReaderLen, ffi::length(name_len)),
-                (pcbAtrLen, ffi::length(atr_len)),
-                (pdwState, state.into()),
-                (pdwProtocol, protocol.into()),
-            ];
-            for (target, number) in numbers {
-                // SAFETY: this function's contract.
-                unsafe { ffi::store(target, number) };
-            }
-        };
-        set(0, 0, 0, 0);
-        let status = card::get(hCard)?.status()?;
-        let mut name = status.name.into_bytes();
-        name.push(0);
-        set(name.len(), status.atr.len(), status.state, status.protocol);
-        if name_output.room().is_some_and(|room| room > name.len()) {
-            // Not counted: a caller that takes the name for a multi-string finds its end, as with pcsc-lite.
-            name.push(0);
-        }
-        // A name that does not fit must not keep the ATR from the caller; a failed allocation does.
-        match name_output.write(&name, Short::Part) {
-            Ok(()) => atr_output.write(&status.atr, Short::Part),
-            Err(Error::InsufficientBuffer) => atr_output
-                .write(&status.atr, Short::Part)
-                .and(Err(Error::InsufficientBuffer)),
-            Err(error) => Err(error),
-        }
+        unsafe { ffi::store(pcTransmitCount, count.into()) };
+        Ok(())
     })
 }

@@ -1,6 +1,7 @@
 //! The constants of `<pcsclite.h>` and `<reader.h>`, with the values of pcsc-lite. Result codes are in [`crate::error`].
 
 use super::types::{DWORD, LONG};
+use crate::platform;
 
 /// No error.
 pub const SCARD_S_SUCCESS: LONG = 0;
@@ -17,7 +18,7 @@ pub const SCARD_PROTOCOL_ANY_OLD: DWORD = 0x1000;
 /// `SCARD_CTL_CODE(code)`: the control code for a function number.
 #[must_use]
 pub const fn scard_ctl_code(code: DWORD) -> DWORD {
-    0x4200_0000 + code
+    platform::control_code(code)
 }
 
 /// Longest command, and longest response, as a size.
@@ -50,8 +51,28 @@ constants! {
     SCARD_SCOPE_TERMINAL = 1;
     /// Scope of the system.
     SCARD_SCOPE_SYSTEM = 2;
-    /// Global scope; all scopes are equal here.
+    /// Global scope; the same as the system's.
     SCARD_SCOPE_GLOBAL = 3;
+
+    // Providers of a kind of card.
+    /// The primary provider, by its identifier.
+    SCARD_PROVIDER_PRIMARY = 1;
+    /// The cryptographic service provider.
+    SCARD_PROVIDER_CSP = 2;
+    /// The key storage provider.
+    SCARD_PROVIDER_KSP = 3;
+    /// The card module.
+    SCARD_PROVIDER_CARD_MODULE = 0x8000_0001;
+
+    // Events of `SCardAudit`.
+    /// The card holder was not verified.
+    SCARD_AUDIT_CHV_FAILURE = 0;
+    /// The card holder was verified.
+    SCARD_AUDIT_CHV_SUCCESS = 1;
+
+    // What `SCardGetDeviceTypeId` tells.
+    /// On USB.
+    SCARD_READER_TYPE_USB = 0x20;
 
     // Protocols.
     /// No protocol.
@@ -89,19 +110,19 @@ constants! {
 
     // Card state bits of `SCardStatus`.
     /// Unknown.
-    SCARD_UNKNOWN = 0x0001;
+    SCARD_UNKNOWN = platform::state::UNKNOWN;
     /// No card.
-    SCARD_ABSENT = 0x0002;
+    SCARD_ABSENT = platform::state::ABSENT;
     /// A card is in the reader.
-    SCARD_PRESENT = 0x0004;
+    SCARD_PRESENT = platform::state::PRESENT;
     /// In position, and mute.
-    SCARD_SWALLOWED = 0x0008;
+    SCARD_SWALLOWED = platform::state::SWALLOWED;
     /// The card has power.
-    SCARD_POWERED = 0x0010;
+    SCARD_POWERED = platform::state::POWERED;
     /// The card answered the reset.
-    SCARD_NEGOTIABLE = 0x0020;
+    SCARD_NEGOTIABLE = platform::state::NEGOTIABLE;
     /// The protocol was set; never used by pcsc-lite.
-    SCARD_SPECIFIC = 0x0040;
+    SCARD_SPECIFIC = platform::state::SPECIFIC;
 
     // Reader state bits of `SCardGetStatusChange`.
     /// The caller knows nothing.
@@ -263,7 +284,7 @@ constants! {
 
     // Control codes and features (PC/SC part 10).
     /// Asks for the list of features.
-    CM_IOCTL_GET_FEATURE_REQUEST = 0x4200_0D48;
+    CM_IOCTL_GET_FEATURE_REQUEST = scard_ctl_code(3400);
     /// Feature: begin PIN verification.
     FEATURE_VERIFY_PIN_START = 0x01;
     /// Feature: end PIN verification.

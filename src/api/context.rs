@@ -5,12 +5,13 @@ use super::types::{DWORD, LONG, LPCVOID, LPSCARDCONTEXT, SCARDCONTEXT};
 use crate::context::{self, Context};
 use crate::error::{Error, Result};
 use crate::trace::args::{Arg, Told, scope_words};
-use crate::{ffi, logging, trace};
+use crate::{ffi, logging, platform, trace};
 
 /// Opens a context: what readers are listed and connected to through.
 ///
 /// # Parameters
-/// - `dwScope`: `SCARD_SCOPE_USER`, `_TERMINAL`, `_SYSTEM` or `_GLOBAL`; all mean the same.
+/// - `dwScope`: `SCARD_SCOPE_USER`, `_TERMINAL`, `_SYSTEM` or `_GLOBAL`. It says which entries of the reader and card database the
+///   functions with an `A` or `W` form see and change, and means nothing to the others.
 /// - `pvReserved1`, `pvReserved2`: ignored.
 /// - `phContext`: gets the context, 0 on failure.
 /// # Returns
@@ -53,10 +54,7 @@ pub unsafe extern "system" fn SCardEstablishContext(
         }
         // SAFETY: this function's contract.
         unsafe { ffi::store(phContext, 0) };
-        if ffi::low_word(dwScope) > super::constants::SCARD_SCOPE_GLOBAL {
-            return Err(Error::InvalidValue);
-        }
-        let value = ffi::handle(Context::establish()?);
+        let value = ffi::handle(Context::establish(ffi::low_word(dwScope))?);
         // SAFETY: this function's contract.
         unsafe { ffi::store(phContext, value) };
         Ok(())
@@ -157,7 +155,9 @@ pub unsafe extern "system" fn SCardFreeMemory(hContext: SCARDCONTEXT, pvMem: LPC
         unsafe { Told::new([Arg::Handle("context", hContext)]) }
     };
     ffi::traced("SCardFreeMemory", told, || -> Result<()> {
-        drop(context::get(hContext)?);
+        if hContext != 0 || !platform::MEMORY_NEEDS_NO_CONTEXT {
+            drop(context::get(hContext)?);
+        }
         // SAFETY: this function's contract.
         unsafe { ffi::release(pvMem) };
         Ok(())

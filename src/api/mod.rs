@@ -22,12 +22,20 @@
     reason = "C names, spelled as the headers spell them"
 )]
 
+pub mod cache;
 pub mod card;
+pub mod cards;
 pub mod constants;
 pub mod context;
+pub mod devices;
+mod forms;
+pub mod groups;
 pub mod io;
+pub mod locate;
 pub mod pci;
 pub mod readers;
 mod scratch;
+mod states;
+pub mod system;
 pub mod text;
 pub mod types;

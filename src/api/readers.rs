@@ -1,15 +1,17 @@
 //! Readers: their names, their groups, and waiting for something to happen to them.
 #![allow(unsafe_code, reason = "exported C functions")]
 
-use std::ffi::c_char;
-use std::mem::offset_of;
 use std::time::Duration;
 
-use super::constants::{DEFAULT_GROUPS, INFINITE, MAX_NAME_LEN, SCARD_STATE_IGNORE};
-use super::types::{DWORD, LONG, LPCSTR, LPDWORD, LPSCARD_READERSTATE, LPSTR, SCARD_READERSTATE, SCARDCONTEXT};
-use crate::context::{self, ReaderState, Timeout};
+use super::constants::{DEFAULT_GROUPS, INFINITE};
+use super::forms::forms;
+use super::states::Entries;
+use super::types::{DWORD, In, LONG, LPCSTR, LPDWORD, LPSCARD_READERSTATE, LPSTR, Out, SCARDCONTEXT, States};
+use crate::context::names::{self, Names};
+use crate::context::{self, Timeout};
 use crate::error::{Error, Result};
-use crate::ffi::{self, Output, Short, low_word};
+use crate::ffi::text::{self, Unit};
+use crate::ffi::{self, Output, Short};
 use crate::trace::args::{Arg, Told};
 
 /// Lists the readers that are plugged in, as a multi-string.
@@ -29,12 +31,12 @@ use crate::trace::args::{Arg, Told};
 /// # Blocking
 /// Never.
 /// # Differences
-/// pcsc-lite waits until each reader has tried to power its card. Windows knows groups.
+/// pcsc-lite waits until each reader has tried to power its card. Windows knows groups, and so does [`SCardListReadersA`].
 /// # Safety
 /// Each pointer is null or valid as stated in [`crate::api`].
 /// # Source
 /// PC/SC part 5; pcsc-lite 2.5.1 winscard_clnt.c `SCardListReaders`; MSDN `SCardListReaders`.
-#[unsafe(no_mangle)]
+#[cfg_attr(unix, unsafe(no_mangle))]
 pub unsafe extern "system" fn SCardListReaders(
     hContext: SCARDCONTEXT,
     _mszGroups: LPCSTR,
@@ -79,12 +81,12 @@ pub unsafe extern "system" fn SCardListReaders(
 /// # Blocking
 /// Never.
 /// # Differences
-/// pcsc-lite crashes on a null `pcchGroups`. Windows knows more groups.
+/// pcsc-lite crashes on a null `pcchGroups`. Windows knows more groups, and so does [`SCardListReaderGroupsA`].
 /// # Safety
 /// Each pointer is null or valid as stated in [`crate::api`].
 /// # Source
 /// PC/SC part 5; pcsc-lite 2.5.1 winscard_clnt.c `SCardListReaderGroups`; MSDN `SCardListReaderGroups`.
-#[unsafe(no_mangle)]
+#[cfg_attr(unix, unsafe(no_mangle))]
 pub unsafe extern "system" fn SCardListReaderGroups(
     hContext: SCARDCONTEXT,
     mszGroups: LPSTR,
@@ -131,7 +133,7 @@ pub unsafe extern "system" fn SCardListReaderGroups(
 /// Each pointer is null or valid as stated in [`crate::api`], the names included.
 /// # Source
 /// PC/SC part 5; pcsc-lite 2.5.1 winscard_clnt.c `SCardGetStatusChange`; MSDN `SCardGetStatusChange`.
-#[unsafe(no_mangle)]
+#[cfg_attr(unix, unsafe(no_mangle))]
 pub unsafe extern "system" fn SCardGetStatusChange(
     hContext: SCARDCONTEXT,
     dwTimeout: DWORD,
@@ -149,26 +151,40 @@ pub unsafe extern "system" fn SCardGetStatusChange(
         }
     };
     ffi::traced("SCardGetStatusChange", told, || {
-        if rgReaderStates.is_null() && cReaders > 0 {
-            return Err(Error::InvalidParameter);
-        }
-        // SAFETY: not null unless there are no entries; valid by this function's contract.
-        let entries = unsafe { Entries::new(rgReaderStates, ffi::size(cReaders)) };
-        if entries.iter().any(|entry| entry.name().is_null()) {
-            return Err(Error::InvalidValue);
-        }
-        // True of no readers as well; the context is not even looked at.
-        if entries.iter().all(|entry| entry.is_ignored()) {
-            return Ok(());
-        }
-        let context = context::get(hContext)?;
-        let mut states = entries.states()?;
-        let result = context.status_change(timeout(dwTimeout), &mut states);
-        for (entry, state) in entries.iter().zip(&states).filter(|(_, state)| state.touched) {
-            entry.write(state);
-        }
-        result
+        // SAFETY: this function's contract.
+        unsafe { status_change(hContext, dwTimeout, rgReaderStates, cReaders, Names::System) }
     })
+}
+
+/// # Safety
+/// As the C function.
+unsafe fn status_change<U: Unit>(
+    context: SCARDCONTEXT,
+    milliseconds: DWORD,
+    first: States<U>,
+    count: DWORD,
+    names: Names,
+) -> Result<()> {
+    if first.is_null() && count > 0 {
+        return Err(Error::InvalidParameter);
+    }
+    // SAFETY: not null unless there are no entries; valid by contract.
+    let entries = unsafe { Entries::new(first, ffi::size(count)) };
+    if entries.iter().any(|entry| entry.name().is_null()) {
+        return Err(Error::InvalidValue);
+    }
+    // True of no readers as well; the context is not even looked at.
+    if entries.iter().all(|entry| entry.is_ignored()) {
+        return Ok(());
+    }
+    let context = context::get(context)?;
+    let mut states = entries.states()?;
+    if names == Names::Known {
+        context.resolve_states(&mut states);
+    }
+    let result = context.status_change(timeout(milliseconds), &mut states);
+    entries.write(&states);
+    result
 }
 
 fn timeout(milliseconds: DWORD) -> Timeout {
@@ -179,89 +195,114 @@ fn timeout(milliseconds: DWORD) -> Timeout {
     Timeout::After(Duration::from_millis(milliseconds.into()))
 }
 
-/// The caller's array of reader states.
-#[derive(Clone, Copy)]
-struct Entries {
-    first: *mut SCARD_READERSTATE,
-    count: usize,
-}
-
-/// One of them.
-#[derive(Clone, Copy)]
-struct Entry(*mut SCARD_READERSTATE);
-
-impl Entries {
+forms! {
+    /// Lists the names of the readers that are plugged in and in one of the groups, each once, as a multi-string.
+    ///
+    /// # Parameters
+    /// - `hContext`: from [`SCardEstablishContext`](super::context::SCardEstablishContext), or 0 for everything that any context sees.
+    /// - `mszGroups`: names of groups as a multi-string; unknown ones are passed over. Null, an empty multi-string or
+    ///   `SCard$AllReaders` stand for all readers.
+    /// - `mszReaders`: gets the names: those that readers have by themselves, then those that were introduced; null asks for the
+    ///   length only.
+    /// - `pcchReaders`: in: room in characters, or `SCARD_AUTOALLOCATE`; out: length with every NUL.
+    /// # Returns
+    /// | code | when |
+    /// |---|---|
+    /// | `SCARD_E_INVALID_PARAMETER` | `pcchReaders` is null; or `SCARD_AUTOALLOCATE` with null `mszReaders` |
+    /// | `SCARD_E_INVALID_HANDLE` | neither 0 nor a context of this process |
+    /// | `SCARD_E_INVALID_VALUE` | `mszGroups` does not end within 65 536 characters |
+    /// | `SCARD_E_NO_READERS_AVAILABLE` | there is none in these groups; nothing is written |
+    /// | `SCARD_E_INSUFFICIENT_BUFFER` | too little room; the length needed is stored, nothing else is written |
+    /// | `SCARD_E_NO_MEMORY` | out of memory |
+    /// # Blocking
+    /// Never.
+    /// # Differences
+    /// [`SCardListReaders`] lists the names that readers have by themselves, whatever the groups.
     /// # Safety
-    /// `first` is valid for reading and writing `count` entries, and their names for reading, as long as the result is used.
-    const unsafe fn new(first: *mut SCARD_READERSTATE, count: usize) -> Self {
-        Self { first, count }
-    }
+    /// Each pointer is null or valid as stated in [`crate::api`].
+    /// # Source
+    /// MSDN `SCardListReadersA`.
+    fn SCardListReadersA, SCardListReadersW(
+        hContext: SCARDCONTEXT,
+        mszGroups: In<U>,
+        mszReaders: Out<U>,
+        pcchReaders: LPDWORD,
+    ) = list_readers;
 
-    fn iter(self) -> impl Iterator<Item = Entry> {
-        (0..self.count).map(move |index| Entry(self.first.wrapping_add(index)))
-    }
+    /// Lists the groups that have at least one reader, as a multi-string.
+    ///
+    /// # Parameters
+    /// - `hContext`: from [`SCardEstablishContext`](super::context::SCardEstablishContext), or 0 for everything that any context sees.
+    /// - `mszGroups`: gets the multi-string, empty if there is no group; null asks for the length only.
+    /// - `pcchGroups`: in: room in characters, or `SCARD_AUTOALLOCATE`; out: length with every NUL.
+    /// # Returns
+    /// | code | when |
+    /// |---|---|
+    /// | `SCARD_E_INVALID_PARAMETER` | `pcchGroups` is null; or `SCARD_AUTOALLOCATE` with null `mszGroups` |
+    /// | `SCARD_E_INVALID_HANDLE` | neither 0 nor a context of this process |
+    /// | `SCARD_E_INSUFFICIENT_BUFFER` | too little room; the length needed is stored, nothing else is written |
+    /// | `SCARD_E_NO_MEMORY` | out of memory |
+    /// # Blocking
+    /// Never.
+    /// # Differences
+    /// [`SCardListReaderGroups`] always lists the one group that pcsc-lite has.
+    /// # Safety
+    /// Each pointer is null or valid as stated in [`crate::api`].
+    /// # Source
+    /// MSDN `SCardListReaderGroupsA`.
+    fn SCardListReaderGroupsA, SCardListReaderGroupsW(
+        hContext: SCARDCONTEXT,
+        mszGroups: Out<U>,
+        pcchGroups: LPDWORD,
+    ) = list_groups;
 
-    fn states(self) -> Result<Vec<ReaderState>> {
-        let mut states = Vec::new();
-        states.try_reserve_exact(self.count).map_err(|_| Error::NoMemory)?;
-        states.extend(self.iter().map(Entry::state));
-        Ok(states)
-    }
+    /// [`SCardGetStatusChange`] with names of the database: introduced ones are known, forgotten ones are not.
+    ///
+    /// # Safety
+    /// Each pointer is null or valid as stated in [`crate::api`], the names included.
+    /// # Source
+    /// MSDN `SCardGetStatusChangeA`.
+    fn SCardGetStatusChangeA, SCardGetStatusChangeW(
+        hContext: SCARDCONTEXT,
+        dwTimeout: DWORD,
+        rgReaderStates: States<U>,
+        cReaders: DWORD,
+    ) = status_change_known;
 }
 
-impl Entry {
-    /// Address of the field at `offset`, which is of type `T`.
-    const fn field<T>(self, offset: usize) -> *mut T {
-        self.0.wrapping_byte_add(offset).cast()
+/// # Safety
+/// As the C function.
+unsafe fn list_readers<U: Unit>(context: SCARDCONTEXT, groups: In<U>, readers: Out<U>, length: LPDWORD) -> Result<()> {
+    if length.is_null() {
+        return Err(Error::InvalidParameter);
     }
+    let domain = context::domain(context)?;
+    // SAFETY: by contract.
+    let groups = unsafe { text::strings(groups) }?;
+    let names = names::list_readers(domain, groups.as_deref())?;
+    // SAFETY: by contract.
+    unsafe { text::hand_out(readers, length, &text::multi_encoded::<U>(&names)) }
+}
 
-    fn name(self) -> *const c_char {
-        let name = self.field::<LPCSTR>(offset_of!(SCARD_READERSTATE, szReader));
-        // SAFETY: valid by the contract of `Entries::new`.
-        unsafe { name.read_unaligned() }
+/// # Safety
+/// As the C function.
+unsafe fn list_groups<U: Unit>(context: SCARDCONTEXT, groups: Out<U>, length: LPDWORD) -> Result<()> {
+    if length.is_null() {
+        return Err(Error::InvalidParameter);
     }
+    let names = names::list_groups(context::domain(context)?);
+    // SAFETY: by contract.
+    unsafe { text::hand_out(groups, length, &text::multi_encoded::<U>(&names)) }
+}
 
-    /// The low 32 bits of `dwCurrentState`.
-    fn current(self) -> u32 {
-        let state = self.field::<DWORD>(offset_of!(SCARD_READERSTATE, dwCurrentState));
-        // SAFETY: valid by the contract of `Entries::new`.
-        let state = unsafe { state.read_unaligned() };
-        u32::try_from(low_word(state)).unwrap_or(u32::MAX)
-    }
-
-    fn is_ignored(self) -> bool {
-        DWORD::from(self.current()) & SCARD_STATE_IGNORE != 0
-    }
-
-    /// The question. A name that is too long is cut one byte after the maximum, and so is no reader's name.
-    fn state(self) -> ReaderState {
-        // SAFETY: not null as checked before, valid by the contract of `Entries::new`.
-        let name = unsafe { ffi::string_in(self.name(), MAX_NAME_LEN) };
-        ReaderState {
-            name,
-            current: self.current(),
-            event: 0,
-            atr: [0; 33],
-            atr_len: 0,
-            touched: false,
-        }
-    }
-
-    /// Stores the event state; and the ATR, unless the entry is to be ignored: then what stands there stays.
-    fn write(self, state: &ReaderState) {
-        let ignored = self.is_ignored();
-        let event = self.field::<DWORD>(offset_of!(SCARD_READERSTATE, dwEventState));
-        // SAFETY: valid by the contract of `Entries::new`.
-        unsafe { event.write_unaligned(state.event.into()) };
-        if ignored {
-            return;
-        }
-        let atr = state.atr.get(..state.atr_len).unwrap_or(&state.atr);
-        let length = self.field::<DWORD>(offset_of!(SCARD_READERSTATE, cbAtr));
-        // SAFETY: valid by the contract of `Entries::new`.
-        unsafe { length.write_unaligned(ffi::length(atr.len())) };
-        let target = self.field::<u8>(offset_of!(SCARD_READERSTATE, rgbAtr));
-        // SAFETY: as above; the array has at least 33 bytes, `atr` at most, and that is the library's own memory.
-        unsafe { target.copy_from_nonoverlapping(atr.as_ptr(), atr.len()) };
-    }
+/// # Safety
+/// As the C function.
+unsafe fn status_change_known<U: Unit>(
+    context: SCARDCONTEXT,
+    milliseconds: DWORD,
+    first: States<U>,
+    count: DWORD,
+) -> Result<()> {
+    // SAFETY: by contract.
+    unsafe { status_change(context, milliseconds, first, count, Names::Known) }
 }

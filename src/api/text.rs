@@ -29,7 +29,7 @@ thread_local! {
 /// In pcsc-lite every text is overwritten by the thread's next call. Windows has no such function.
 /// # Source
 /// pcsc-lite 2.5.1 error.c `pcsc_stringify_error`.
-#[unsafe(no_mangle)]
+#[cfg_attr(unix, unsafe(no_mangle))]
 pub extern "C" fn pcsc_stringify_error(pcscError: LONG) -> *const c_char {
     match known(pcscError) {
         Some(text) => text.as_ptr(),

@@ -12,7 +12,6 @@
 //!
 //! No caller is trusted, and no other process more than the kernel: every field of the record is range-checked.
 
-mod acl;
 pub(crate) mod locks;
 pub(crate) mod record;
 pub(crate) mod store;

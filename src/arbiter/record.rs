@@ -140,6 +140,8 @@ pub(crate) struct Slot {
     pub(crate) last_poll_ms: u64,
     /// How long the machine had been suspended since boot when the card was last seen to, in milliseconds.
     pub(crate) slept_ms: u64,
+    /// Commands sent to cards since the reader arrived, modulo 2³².
+    pub(crate) transmits: u32,
     /// Who has waited longest for the end of others' transactions.
     pub(crate) line: Line,
     /// The card's ATR; empty if there is none.
@@ -273,6 +275,7 @@ impl Slot {
         w.put(&u64::from(self.line.token).to_le_bytes());
         w.put(&self.line.since_ms.to_le_bytes());
         w.put(&self.line.until_ms.to_le_bytes());
+        w.put(&self.transmits.to_le_bytes());
         seal(&mut out, 0);
         out
     }
@@ -300,6 +303,7 @@ impl Slot {
             since_ms: r.u64()?,
             until_ms: r.u64()?,
         };
+        let transmits = r.u32()?;
         Some(Self {
             state,
             failed_with_card: flags == 1,
@@ -312,6 +316,7 @@ impl Slot {
             last_use_ms,
             last_poll_ms,
             slept_ms,
+            transmits,
             line,
             atr,
             link,

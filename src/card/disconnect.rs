@@ -7,7 +7,8 @@ use crate::api::types::DWORD;
 use crate::arbiter::locks::Byte;
 use crate::arbiter::record::CardState;
 use crate::clock::boot_millis;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::platform;
 use crate::reader::link::Attempt;
 use crate::reader::power::Reset;
 use crate::reader::turn::Owner;
@@ -30,7 +31,7 @@ impl Card {
     }
 
     fn wait_to_leave(&self) {
-        let free = self.until_free(Error::InvalidValue, true, |turn| {
+        let free = self.until_free(platform::READER_GONE, true, |turn| {
             Ok(if self.is_locked_out(turn)? {
                 Attempt::Busy
             } else {
@@ -44,7 +45,7 @@ impl Card {
 
     /// What is left to do for a connection that its context takes along: a card in this handle's transaction is reset.
     pub(crate) fn abandon(&self) {
-        let Ok(turn) = self.turn(Error::InvalidValue) else {
+        let Ok(turn) = self.turn(platform::READER_GONE) else {
             return;
         };
         let resets = turn.card.owner == self.token && turn.card.pending(self.standing.lock().acknowledged).is_none();
@@ -54,10 +55,11 @@ impl Card {
 
     /// Lets go of the card. What becomes of a reset does not matter to the caller.
     fn leave(&self, disposition: Disposition) {
-        let Ok(mut turn) = self.turn(Error::InvalidValue) else {
+        let Ok(mut turn) = self.turn(platform::READER_GONE) else {
             return;
         };
         self.left.store(true, Ordering::Release);
+        turn.write_count();
         let mine = turn.card.owner == self.token;
         if mine {
             turn.card.owner = 0;

@@ -11,6 +11,7 @@ use crate::api::types::DWORD;
 use crate::arbiter::locks::{Byte, Mode};
 use crate::arbiter::record::CardState;
 use crate::error::{Error, Result};
+use crate::platform;
 use crate::reader::link::Attempt;
 use crate::reader::power::{PowerError, Reset};
 use crate::reader::protocol::Wanted;
@@ -57,7 +58,7 @@ impl Card {
         if share != Share::Direct && wanted.is_none() {
             return Err(Error::ProtoMismatch);
         }
-        self.until_free(Error::InvalidValue, blocks(), |turn| {
+        self.until_free(platform::READER_GONE, blocks(), |turn| {
             *active = 0;
             if self.is_shut_out(turn)? {
                 return Ok(Attempt::Busy);
@@ -66,9 +67,9 @@ impl Card {
             if self.is_locked_out(turn)? {
                 return Ok(Attempt::Busy);
             }
-            if share == Share::Exclusive && turn.others()?.is_some() {
+            if share.is_sole() && turn.others()?.is_some() {
                 Self::fail_early(turn, initialization, wanted)?;
-                *active = turn.card.protocol.into();
+                *active = share.reported(turn.card.protocol);
                 return Ok(Attempt::Busy);
             }
             if !self.standing.lock().uses_card {
@@ -76,7 +77,7 @@ impl Card {
             }
             Self::initialize(turn, initialization, share)?;
             turn.choose_protocol(wanted, share == Share::Direct)?;
-            *active = turn.card.protocol.into();
+            *active = share.reported(turn.card.protocol);
             self.share_as(turn, share)?;
             self.standing.lock().acknowledged = turn.card.event;
             turn.touch();
@@ -124,11 +125,7 @@ impl Card {
     /// Changes the share mode; nothing can come between, because connecting takes a turn too.
     fn share_as(&self, turn: &mut Turn<'_>, share: Share) -> Result<()> {
         let byte = Byte::Share(turn.slot());
-        let mode = if share == Share::Exclusive {
-            Mode::Exclusive
-        } else {
-            Mode::Shared
-        };
+        let mode = if share.is_sole() { Mode::Exclusive } else { Mode::Shared };
         if !self
             .link
             .locks()
@@ -141,11 +138,17 @@ impl Card {
         standing.uses_card |= share != Share::Direct;
         if turn.card.owner != self.token {
             standing.begun = 0;
-        }
-        if standing.exclusive != (share == Share::Exclusive) {
+        } else if platform::RECONNECT_ENDS_TRANSACTIONS && standing.begun > 0 {
+            standing.begun = 0;
+            if !standing.exclusive {
+                turn.card.owner = 0;
+            }
             turn.ring();
         }
-        if share == Share::Exclusive {
+        if standing.exclusive != share.is_sole() {
+            turn.ring();
+        }
+        if share.is_sole() {
             standing.exclusive = true;
             turn.card.owner = self.token;
         } else if standing.exclusive {

@@ -3,6 +3,7 @@
 use super::{Card, Disposition};
 use crate::api::types::DWORD;
 use crate::error::{Error, Result};
+use crate::platform;
 use crate::reader::link::Attempt;
 use crate::reader::power::{PowerError, Reset};
 use crate::reader::turn::Turn;
@@ -14,7 +15,7 @@ impl Card {
     /// `InvalidValue` if the reader has left; `ResetCard` and `RemovedCard` even while another handle has the
     /// transaction.
     pub fn begin(&self) -> Result<()> {
-        self.until_free(Error::InvalidValue, true, |turn| {
+        self.until_free(platform::READER_GONE, true, |turn| {
             self.check_events(turn)?;
             if self.is_shut_out(turn)? {
                 return Ok(Attempt::Busy);
@@ -45,7 +46,7 @@ impl Card {
     /// ended), `SharingViolation` (another's transaction), what the reset came to, `NotTransacted` (none to end).
     pub fn end(&self, disposition: DWORD) -> Result<()> {
         let disposition = Disposition::parse(disposition)?;
-        let mut turn = self.turn(Error::InvalidValue)?;
+        let mut turn = self.turn(platform::READER_GONE)?;
         self.check_events(&turn)?;
         if self.is_shut_out(&mut turn)? {
             return Err(Error::SharingViolation);

@@ -330,7 +330,10 @@ impl Transport for Reader {
     }
 
     fn interrupt_wait(&self) -> InterruptWait {
-        InterruptWait { fd: -1, events: 0 }
+        InterruptWait {
+            fd: usb::NO_WAIT,
+            events: 0,
+        }
     }
 
     fn is_connected(&self) -> bool {

@@ -9,9 +9,9 @@ use super::{Context, ReaderState, Timeout};
 use crate::api::constants as c;
 use crate::arbiter::locks::{Byte, Mode};
 use crate::arbiter::record::{CardState, Slot};
-use crate::arbiter::store::Key;
-use crate::arbiter::wait::{Ear, Signal, entry, poll};
+use crate::arbiter::wait::{Ear, POLLIN, Signal, entry, poll};
 use crate::error::{Error, Result};
+use crate::oserror;
 use crate::reader::link::{Gone, Link};
 use crate::reader::registry::{self, Reader, Snapshot};
 use crate::reader::status::{self, View};
@@ -124,8 +124,8 @@ impl Context {
             }
             changed |= state.event & CHANGED != 0;
         }
-        for watched in wait.as_deref().into_iter().flat_map(|wait| &wait.watched) {
-            watched.look_for_others(subjects);
+        for watched in wait.into_iter().flat_map(|wait| &mut wait.watched) {
+            watched.watch.tend(&watched.link);
         }
         changed
     }
@@ -169,7 +169,7 @@ impl Context {
             if wait.watched.iter().all(|watched| !Arc::ptr_eq(&watched.link, &link)) {
                 match Watched::new(link, &wait.ear) {
                     Ok(watched) => wait.watched.push(watched),
-                    Err(error) if error.raw_os_error() == Some(libc::ENODEV) => {}
+                    Err(error) if oserror::is_no_device(&error) => {}
                     Err(error) => return Err(failed(error)),
                 }
             }
@@ -186,10 +186,8 @@ impl Context {
         if deadline.is_some_and(|end| end <= now) {
             return Err(Error::Timeout);
         }
-        let mut fds = vec![
-            entry(wait.signal.fd(), libc::POLLIN),
-            entry(wait.ear.fd(), libc::POLLIN),
-        ];
+        let mut fds = vec![wait.signal.entry()];
+        fds.extend(wait.ear.entries());
         let mut wake = deadline;
         let mut no_later_than = |time: Duration| wake = Some(wake.map_or(now + time, |end| end.min(now + time)));
         if wait.retries > 0 {
@@ -199,8 +197,11 @@ impl Context {
         if registry::is_settling() {
             no_later_than(SETTLING_INTERVAL);
         }
+        if let Some(time) = registry::next_look() {
+            no_later_than(time);
+        }
         if let Some(fd) = registry::bus_fd() {
-            fds.push(entry(fd, libc::POLLIN));
+            fds.push(entry(fd, POLLIN));
         }
         for watched in &wait.watched {
             if let Some(time) = watched.watch.next_look() {
@@ -235,24 +236,6 @@ impl Watched {
     fn new(link: Arc<Link>, ear: &Ear) -> std::io::Result<Self> {
         let watch = Watch::begin(link.port(), ear, Byte::Waiting)?;
         Ok(Self { link, watch })
-    }
-
-    /// The watcher asks for everybody: a reader that reports nothing also in the slots that this call is not about.
-    fn look_for_others(&self, subjects: &[Subject]) {
-        let port = self.link.port();
-        if !self.watch.is_watcher() || port.reports_changes() {
-            return;
-        }
-        let is_mine = |slot: u8| {
-            let mut readers = subjects.iter().filter_map(|subject| match subject {
-                Subject::Reader(reader) => Some(reader),
-                Subject::Ignored | Subject::List(_) => None,
-            });
-            readers.any(|reader| reader.slot == slot && Key::of(&reader.interface) == Key::of(port.interface()))
-        };
-        for slot in (0..port.slots()).filter(|slot| !is_mine(*slot)) {
-            let _for_others = look_at(&self.link, slot, true);
-        }
     }
 }
 

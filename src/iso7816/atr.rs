@@ -125,6 +125,39 @@ impl Iterator for Groups<'_> {
     }
 }
 
+/// Reads an ATR byte by byte, as many as it says that it has; `None` if that is no ATR.
+// ISO 7816-3 §8.2
+pub fn read(mut byte: impl FnMut(usize) -> u8) -> Option<Vec<u8>> {
+    let ts = byte(0);
+    if !matches!(ts, 0x3B | 0x3F) {
+        return None;
+    }
+    let t0 = byte(1);
+    let mut atr = vec![ts, t0];
+    let (mut indicator, mut has_check) = (t0 >> 4, false);
+    while indicator != 0 {
+        let mut last = 0;
+        for _ in 0..indicator.count_ones() {
+            last = byte(atr.len());
+            atr.push(last);
+        }
+        let is_td = indicator & 0x08 != 0;
+        has_check |= is_td && last & 0x0F != 0;
+        indicator = if is_td { last >> 4 } else { 0 };
+        if atr.len() > MAX_ATR_LEN {
+            return None;
+        }
+    }
+    let rest = usize::from(t0 & 0x0F) + usize::from(has_check);
+    if atr.len() + rest > MAX_ATR_LEN {
+        return None;
+    }
+    for _ in 0..rest {
+        atr.push(byte(atr.len()));
+    }
+    Some(atr)
+}
+
 /// Why bytes are no ATR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AtrError {

@@ -53,6 +53,7 @@ fn identity(reader: &Reader, id: DWORD) -> Option<Vec<u8>> {
         }
         c::SCARD_ATTR_DEVICE_UNIT => number(reader.index.into()),
         c::SCARD_ATTR_DEVICE_FRIENDLY_NAME_A | c::SCARD_ATTR_DEVICE_SYSTEM_NAME_A => text(Some(&reader.name)),
+        c::SCARD_ATTR_DEVICE_FRIENDLY_NAME_W | c::SCARD_ATTR_DEVICE_SYSTEM_NAME_W => wide(&reader.name),
         _ => return None,
     })
 }
@@ -193,6 +194,11 @@ impl Turn<'_> {
 
 fn number(value: u32) -> Vec<u8> {
     value.to_ne_bytes().to_vec()
+}
+
+/// In UTF-16, with its NUL.
+fn wide(value: &str) -> Vec<u8> {
+    value.encode_utf16().chain([0]).flat_map(u16::to_ne_bytes).collect()
 }
 
 /// With its NUL; nothing at all for a string the device does not have.

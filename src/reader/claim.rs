@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::hints::Hints;
 use super::turn::Turn;
-use crate::arbiter::locks::Byte;
+use crate::arbiter::locks::{Byte, Mode};
 use crate::arbiter::record::CardState;
 use crate::error::{Error, Result};
 use crate::usb::{self, ErrorKind};
@@ -98,13 +98,25 @@ impl Turn<'_> {
         }
     }
 
+    /// Whether the peer that had the interface last is there; it may be this process.
+    fn is_last_alive(&self) -> Result<bool> {
+        let peer = self.header.claim_peer;
+        let lives = |found: Option<Mode>| peer != 0 && found.is_some();
+        self.link
+            .locks()
+            .probe(Byte::Peer(peer))
+            .map(lives)
+            .map_err(|error| self.lock_failed(&error))
+    }
+
     /// `true` if a living peer had the interface.
     fn claim(&mut self) -> Result<bool> {
         let port = self.port();
         let begin = Instant::now();
         loop {
             let error = match port.transport().claim() {
-                Ok(()) => return Ok(false),
+                // Whoever had it last has given it back as he was to, if he lives.
+                Ok(()) => return Ok(port.transport().is_given_back() && self.is_last_alive()?),
                 Err(error) if error.kind == ErrorKind::Busy => error,
                 Err(error) => return Err(error.into()),
             };
@@ -139,7 +151,7 @@ impl Turn<'_> {
 
     fn name_the_holder(&self) {
         let node = &self.port().interface().node;
-        let holders = usb::sysfs::holder_of(node);
+        let holders = usb::bus::holder_of(node);
         if holders.is_empty() {
             log::error!(
                 "{}: another program has claimed the reader (not to be seen from here which)",

@@ -13,7 +13,7 @@ use super::turn::Turn;
 use super::watch::Watch;
 use crate::arbiter::locks::{Byte, LockFile};
 use crate::arbiter::record::Slot;
-use crate::arbiter::wait::{Ear, Heard, entry, poll};
+use crate::arbiter::wait::{Ear, Entry, Heard, poll};
 use crate::clock::Moment;
 use crate::error::{Error, Result};
 use crate::trace;
@@ -118,7 +118,10 @@ impl Link {
             let waited = match &mut waiting {
                 // Looked at once more before the first sleep: what ended in between made no sound for us.
                 None => self.wait_again().map(|begun| waiting = Some(begun)),
-                Some(waiting) => waiting.sleep(kept, || self.is_still_busy(slot, &in_the_way)),
+                Some(waiting) => {
+                    waiting.watch.tend(self);
+                    waiting.sleep(kept, || self.is_still_busy(slot, &in_the_way))
+                }
             };
             if let Err(error) = waited {
                 break Err(error);
@@ -152,19 +155,22 @@ impl Link {
         Ok(Look::Decided(decided))
     }
 
-    /// Whether the record shows, without a turn, that the transaction in the way goes on and nothing else has happened.
+    /// Whether the record shows, without a turn, that the transaction in the way goes on and nothing else has happened; nor
+    /// was anything reported that somebody has to look at.
     fn is_still_busy(&self, slot: u8, in_the_way: &Slot) -> bool {
         let (_, Some(card)) = self.port.store().read(slot) else {
             return false;
         };
         card.owner != 0
             && (card.owner, card.event, card.state) == (in_the_way.owner, in_the_way.event, in_the_way.state)
+            && (0..self.port.slots()).all(|slot| !self.port.is_to_be_asked(slot))
             && matches!(self.locks.probe(Byte::Handle(card.owner)), Ok(Some(_)))
     }
 
     /// What it takes to wait: what is left of the last time, if anything.
     fn wait_again(&self) -> Result<Waiting> {
-        if let Some(mut waiting) = self.spare.lock().take() {
+        let spare = self.spare.lock().take();
+        if let Some(mut waiting) = spare {
             match waiting.resume() {
                 Ok(()) => return Ok(waiting),
                 Err(error) => log::debug!("waiting again: {error}"),
@@ -257,14 +263,15 @@ impl Waiting {
             .map(|time| Instant::now() + time);
         let interrupt = self.watch.interrupt();
         loop {
-            let mut fds = vec![entry(self.ear.fd(), libc::POLLIN)];
+            let mut fds = self.ear.entries();
+            let ears = fds.len();
             fds.extend(interrupt);
             let waiting = trace::wait("another user's transaction");
             poll(&mut fds, wake).map_err(|_| Error::NoMemory)?;
             drop(waiting);
-            let (ear, others) = fds.split_first().map_or((false, false), |(ear, others)| {
-                (ear.revents != 0, others.iter().any(|other| other.revents != 0))
-            });
+            let ready = |fds: &[Entry]| fds.iter().any(|entry| entry.revents != 0);
+            let (ear, others) = fds.split_at_checked(ears).unwrap_or_default();
+            let (ear, others) = (ready(ear), ready(others));
             let heard = if ear { self.ear.listen() } else { Heard::default() };
             self.retries = self.retries.saturating_sub(1);
             if heard.closed {

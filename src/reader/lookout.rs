@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::arbiter::wait::Ear;
-use crate::usb::sysfs::{self, SnapshotKey};
+use crate::usb::bus::{self, SnapshotKey};
 
 /// Questions answered by comparing.
 const COMPARISONS: u32 = 2;
@@ -29,6 +29,9 @@ impl Lookout {
     /// Listens at the places where something is heard when a node comes or goes.
     pub(super) fn listen(places: &[PathBuf], nodes: &Path) -> Self {
         let listening = Ear::new().and_then(|ear| {
+            if places.is_empty() {
+                return Err(std::io::ErrorKind::Unsupported.into());
+            }
             places.iter().try_for_each(|path| ear.add_bus(path))?;
             Ok(ear)
         });
@@ -37,7 +40,7 @@ impl Lookout {
             Err(error) => {
                 log::debug!("not listening to the bus: {error}");
                 Self::Comparing {
-                    key: sysfs::snapshot_key(nodes),
+                    key: bus::snapshot_key(nodes),
                     left: 0,
                 }
             }
@@ -47,7 +50,7 @@ impl Lookout {
     /// Remembers what the directories of `nodes` look like.
     pub(super) fn compare(nodes: &Path) -> Self {
         Self::Comparing {
-            key: sysfs::snapshot_key(nodes),
+            key: bus::snapshot_key(nodes),
             left: COMPARISONS,
         }
     }

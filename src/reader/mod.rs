@@ -8,6 +8,8 @@ pub(crate) mod attrib;
 mod claim;
 pub(crate) mod control;
 mod hints;
+pub(crate) mod icon;
+pub(crate) mod identity;
 mod line;
 pub(crate) mod link;
 mod lookout;

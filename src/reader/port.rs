@@ -13,9 +13,10 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::hints::{Hints, bit};
 use super::registry::Reader;
+use super::sense::POLL_INTERVAL_MS;
 use super::turn::Known;
 use crate::arbiter::locks::{Byte, LockFile, Mode};
-use crate::arbiter::record::MAX_SLOTS;
+use crate::arbiter::record::{CardState, MAX_SLOTS, Slot};
 use crate::arbiter::store::{Key, Store};
 use crate::arbiter::wait::{entry, poll};
 use crate::ccid::Engine;
@@ -23,6 +24,7 @@ use crate::ccid::interrupt::{Notification, notifications};
 use crate::clock::{self, Moment};
 use crate::error::{Error, Result};
 use crate::fork::PerProcess;
+use crate::oserror;
 use crate::sim;
 use crate::usb::{self, Interface, Interrupt, Transport};
 
@@ -55,6 +57,8 @@ pub(crate) struct Port {
     report_delay_ms: u64,
     /// For each slot, when its card was powered up last since the claim is ours; 0 for not yet.
     met: [AtomicU64; MAX_SLOTS as usize],
+    /// For each slot, commands sent and not yet written down.
+    uncounted: [AtomicU32; MAX_SLOTS as usize],
     /// When a use of a card was last written down.
     touched: AtomicU64,
     /// What of the reader's own reports is to be believed, and what it leaves behind.
@@ -177,6 +181,7 @@ impl Port {
             used: AtomicU64::new(0),
             report_delay_ms,
             met: [const { AtomicU64::new(0) }; MAX_SLOTS as usize],
+            uncounted: [const { AtomicU32::new(0) }; MAX_SLOTS as usize],
             touched: AtomicU64::new(0),
             nature,
             wall_offset: AtomicU64::new(0),
@@ -299,6 +304,25 @@ impl Port {
         met != 0 && Moment::now().millis().saturating_sub(met) < LATE_REPORT_MS
     }
 
+    /// Notes that a command was sent.
+    pub(super) fn count_transmit(&self, slot: u8) {
+        if let Some(count) = self.uncounted.get(usize::from(slot)) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many commands were sent that are not written down.
+    pub(super) fn uncounted(&self, slot: u8) -> u32 {
+        let count = self.uncounted.get(usize::from(slot));
+        count.map_or(0, |count| count.load(Ordering::Relaxed))
+    }
+
+    /// As [`Self::uncounted`], for somebody who writes them down.
+    pub(super) fn take_uncounted(&self, slot: u8) -> u32 {
+        let count = self.uncounted.get(usize::from(slot));
+        count.map_or(0, |count| count.swap(0, Ordering::Relaxed))
+    }
+
     /// Whether it is time to write down that a card is in use; `true` at most once a second.
     pub(crate) fn is_touch_due(&self, now_ms: u64) -> bool {
         let due = now_ms.saturating_sub(self.touched.load(Ordering::Relaxed)) >= 1000;
@@ -367,6 +391,19 @@ impl Port {
     pub(crate) fn has_seen_moves(&self, slot: u8, moves: u16) -> bool {
         let seen = self.seen_moves.get(usize::from(slot));
         seen.is_some_and(|seen| seen.load(Ordering::Relaxed) == u32::from(moves))
+    }
+
+    /// Whether what is known of a slot may no longer be so: it was never asked, or somebody heard that it changed, or it
+    /// tells of changes only if asked and was not for a while.
+    pub(crate) fn doubts(&self, card: &Slot) -> bool {
+        matches!(card.state, CardState::Unknown | CardState::Failed)
+            || card.last_poll_ms == 0
+            || (!self.reports_changes() && Moment::now().millis().saturating_sub(card.last_poll_ms) >= POLL_INTERVAL_MS)
+    }
+
+    /// Whether somebody heard of a change in a slot and nobody has asked for its status since.
+    pub(crate) fn is_to_be_asked(&self, slot: u8) -> bool {
+        self.store.read(slot).1.is_some_and(|card| card.last_poll_ms == 0)
     }
 
     /// Whether there is an interrupt endpoint.
@@ -491,9 +528,11 @@ pub(crate) fn access(reader: &Reader, error: &io::Error) -> Error {
         reader.name,
         reader.interface.node.display()
     );
-    match error.raw_os_error() {
-        Some(libc::ENODEV | libc::ENXIO | libc::ENOENT) => Error::ReaderUnavailable,
-        Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM) => Error::NoMemory,
-        _ => Error::NoAccess,
+    if oserror::is_gone(error) {
+        Error::ReaderUnavailable
+    } else if oserror::is_exhausted(error) {
+        Error::NoMemory
+    } else {
+        Error::NoAccess
     }
 }

@@ -100,6 +100,9 @@ impl Turn<'_> {
             self.attach()?;
             result = self.send(command, response);
         }
+        if result.is_ok() {
+            self.port().count_transmit(self.slot);
+        }
         self.touch();
         result.map_err(|error| self.transmit_error(error))
     }

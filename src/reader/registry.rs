@@ -1,9 +1,9 @@
 //! Which readers there are and what they are called.
 
 use std::collections::HashMap;
-use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -14,8 +14,8 @@ use crate::arbiter::store::{self, Key, Place};
 use crate::ccid::Descriptor;
 use crate::fork::PerProcess;
 use crate::sim::client;
-use crate::usb::{Interface, sysfs};
-use crate::{env, sim};
+use crate::usb::{Interface, RawWait, bus};
+use crate::{env, oserror, sim};
 
 /// One slot of one interface, under the name that callers know it by.
 #[derive(Clone, Debug)]
@@ -78,11 +78,11 @@ pub(crate) fn readers() -> Arc<Snapshot> {
         registry.scan_builtin();
         return Arc::clone(&registry.current);
     }
-    let nodes = || server().map_or_else(|| PathBuf::from(sysfs::DEV_NODES), client::nodes);
+    let nodes = || server().map_or_else(|| Place::usb().nodes, client::nodes);
     let quiet = registry
         .seen
         .as_mut()
-        .is_some_and(|seen| seen.is_quiet(&nodes, bus_paths));
+        .is_some_and(|seen| seen.is_quiet(nodes, bus_paths));
     if !quiet {
         let place = server().map_or_else(Place::usb, Place::server);
         registry.scan_bus(&place);
@@ -103,7 +103,16 @@ pub(crate) fn bus_paths() -> Vec<PathBuf> {
     } else if is_simulated() {
         sim::bus_path().into_iter().collect()
     } else {
-        sysfs::watch_paths()
+        bus::watch_paths()
+    }
+}
+
+/// When to look again on a system that does not tell.
+pub(crate) fn next_look() -> Option<Duration> {
+    if server().is_some() || is_simulated() {
+        None
+    } else {
+        bus::LOOK_AGAIN
     }
 }
 
@@ -113,7 +122,7 @@ pub(crate) fn is_settling() -> bool {
 }
 
 /// What else to wait for: events that the software reader has planned.
-pub(crate) fn bus_fd() -> Option<RawFd> {
+pub(crate) fn bus_fd() -> Option<RawWait> {
     if server().is_none() && is_simulated() {
         sim::wait_fd()
     } else {
@@ -143,17 +152,17 @@ fn server() -> Option<&'static Path> {
 }
 
 /// What is on the bus of a software reader's server.
-fn scan_server(socket: &Path) -> sysfs::Scan {
+fn scan_server(socket: &Path) -> bus::Scan {
     client::interfaces(socket).map_or_else(
         |error| {
             log::warn!("software reader at {}: {error}", socket.display());
-            sysfs::Scan {
+            bus::Scan {
                 interfaces: Vec::new(),
                 // For want of descriptors nothing was seen; that says nothing about the bus.
-                settling: matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM)),
+                settling: oserror::is_exhausted(&error),
             }
         },
-        |interfaces| sysfs::Scan {
+        |interfaces| bus::Scan {
             interfaces,
             settling: false,
         },
@@ -163,7 +172,7 @@ fn scan_server(socket: &Path) -> sysfs::Scan {
 impl Registry {
     fn scan_bus(&mut self, place: &Place) {
         let look = |lookout: Lookout| {
-            let found = server().map_or_else(sysfs::scan, scan_server);
+            let found = server().map_or_else(bus::scan, scan_server);
             let (usable, refused): (Vec<_>, Vec<_>) =
                 found.interfaces.into_iter().partition(|i| store::may_use(&i.node));
             (lookout, found.settling, usable, refused)

@@ -22,12 +22,11 @@ impl Turn<'_> {
     pub(crate) fn refresh(&mut self) -> Result<()> {
         self.attach()?;
         self.notice_suspension();
-        let doubtful = self.hints.concern(self.slot)
-            || matches!(self.card.state, CardState::Unknown | CardState::Failed)
-            || self.card.last_poll_ms == 0
-            || (!self.port().reports_changes()
-                && Moment::now().millis().saturating_sub(self.card.last_poll_ms) >= POLL_INTERVAL_MS);
-        if doubtful { self.ask() } else { Ok(()) }
+        if self.hints.concern(self.slot) || self.port().doubts(&self.card) {
+            self.ask()
+        } else {
+            Ok(())
+        }
     }
 
     /// As [`Self::refresh`], but takes the record's word while another process watches the reader for everybody.

@@ -1,4 +1,4 @@
-//! What callers see of a slot: the state word of `SCardStatus` and the event words of `SCardGetStatusChange`.
+//! What callers see of a slot: the event words of `SCardGetStatusChange`. (The state word of `SCardStatus` is the platform's.)
 //!
 //! Pure functions; each word is made from scratch and compared once. Source of every rule: pcsc-lite, as set down in the
 //! documentation under "Status".
@@ -6,32 +6,17 @@
 use crate::api::constants as c;
 use crate::api::types::DWORD;
 use crate::arbiter::locks::Mode;
-use crate::arbiter::record::{CardState, Slot};
+use crate::arbiter::record::CardState;
 
 /// A constant of the C interface as the 32 bits that matter.
 #[allow(
     clippy::cast_possible_truncation,
     clippy::unnecessary_cast,
+    trivial_numeric_casts,
     reason = "constants below 2^32; DWORD has 4 or 8 bytes"
 )]
 const fn bits(value: DWORD) -> u32 {
     value as u32
-}
-
-/// The state word of `SCardStatus`: pcsc-lite's bits, and the event counter in the upper half.
-pub(crate) fn state_word(slot: &Slot) -> u32 {
-    (u32::from(slot.moves) << 16) | state_bits(slot.state)
-}
-
-fn state_bits(state: CardState) -> u32 {
-    match state {
-        CardState::Unknown | CardState::Failed => bits(c::SCARD_UNKNOWN),
-        CardState::Absent => bits(c::SCARD_ABSENT),
-        CardState::Inserted | CardState::Unpowered => bits(c::SCARD_PRESENT),
-        // SPECIFIC is never reported, and NEGOTIABLE stays after the protocol is chosen.
-        CardState::Powered | CardState::Dormant => bits(c::SCARD_PRESENT | c::SCARD_POWERED | c::SCARD_NEGOTIABLE),
-        CardState::Mute => bits(c::SCARD_PRESENT | c::SCARD_SWALLOWED),
-    }
 }
 
 /// What an event word is made of.
@@ -183,23 +168,5 @@ mod tests {
             !changed(view(Powered, 0, None), CHANGED),
             "CHANGED alone is not UNAWARE"
         );
-    }
-
-    /// Behaviour reference §2.1: the values of the state word that occur.
-    #[test]
-    fn state_words() {
-        let word = |state, moves| {
-            state_word(&Slot {
-                state,
-                moves,
-                ..Slot::default()
-            })
-        };
-        assert_eq!(word(CardState::Powered, 2), 0x2_0034);
-        assert_eq!(word(CardState::Dormant, 0), 0x34);
-        assert_eq!(word(CardState::Absent, 1), 0x1_0002);
-        assert_eq!(word(CardState::Mute, 0), 0xC);
-        assert_eq!(word(CardState::Unpowered, 0), 4);
-        assert_eq!(word(CardState::Failed, 0), 1);
     }
 }

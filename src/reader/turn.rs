@@ -359,11 +359,33 @@ impl<'a> Turn<'a> {
         Ok(Owner::Nobody)
     }
 
+    /// Lets go of an interface that nobody can take over, unless it is kept for a transaction.
+    fn give_back(&self) {
+        let port = self.port();
+        let keeps = self.card.owner != 0 && self.card.owner == self.link.token();
+        if !keeps && port.is_claimed() && port.transport().is_given_back() {
+            port.transport().release();
+            port.set_claimed(false);
+        }
+    }
+
     /// Notes that the card was used now. Written at most once a second, so that it costs nothing per command.
     pub(crate) fn touch(&mut self) {
         if self.port().is_touch_due(self.now.millis()) {
             self.card.last_use_ms = boot_millis();
+            self.write_count();
         }
+    }
+
+    /// Has the commands that this process sent counted in the record.
+    pub(crate) fn write_count(&mut self) {
+        let sent = self.port().take_uncounted(self.slot);
+        self.card.transmits = self.card.transmits.wrapping_add(sent);
+    }
+
+    /// Commands sent to cards in this slot since the reader arrived: those in the record, and this process's newest.
+    pub(crate) fn transmit_count(&self) -> u32 {
+        self.card.transmits.wrapping_add(self.port().uncounted(self.slot))
     }
 }
 
@@ -378,10 +400,11 @@ impl Drop for Turn<'_> {
             };
             store.write_header(&header);
         } else {
-            // The reader says it once only, and this turn did not ask.
+            // The reader says it once only, and this turn did not ask; whoever waits for it has to.
             if self.hints.concern(self.slot) {
                 let tells = self.port().tells_swaps();
-                self.bell |= doubt(&mut self.card, self.hints, self.slot, tells);
+                doubt(&mut self.card, self.hints, self.slot, tells);
+                self.bell = true;
             }
             if self.header != self.header_written {
                 store.write_header(&self.header);
@@ -406,6 +429,7 @@ impl Drop for Turn<'_> {
                 }
             }
         }
+        self.give_back();
         self.port().locks().unlock_exchange();
         // Before anybody is woken: who finds it locked takes it that somebody is in an exchange.
         drop(self.gate.take());
@@ -420,13 +444,11 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// Notes what the reader said of a slot that is not asked now; whether somebody has to look at it. A card that was taken
-/// out has left even if there is one again when the slot is asked.
-fn doubt(card: &mut Slot, hints: Hints, slot: u8, tells: bool) -> bool {
+/// Notes what the reader said of a slot that is not asked now. A card that was taken out has left even if there is one
+/// again when the slot is asked.
+fn doubt(card: &mut Slot, hints: Hints, slot: u8, tells: bool) {
     card.last_poll_ms = 0;
-    let left = hints.say_left(slot, card.state, tells) && card.state.is_present();
-    if left {
+    if hints.say_left(slot, card.state, tells) && card.state.is_present() {
         card.note_removal();
     }
-    left || card.state == CardState::Powered
 }

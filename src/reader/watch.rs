@@ -6,13 +6,17 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::link::{Gone, Link};
 use super::port::Port;
 use super::sense::HANDOVER_IDLE_MS;
 use crate::arbiter::locks::{Byte, LockFile, Mode};
-use crate::arbiter::wait::{Ear, entry};
+use crate::arbiter::wait::{Ear, Entry, entry};
+use crate::clock::Moment;
 
 /// How often a reader without interrupt endpoint is asked by whoever watches it.
 const POLL_INTERVAL: Duration = Duration::from_millis(400);
+/// How often to take the interface from a process that works with it, to ask for slots it does not work with.
+const BORROWING_INTERVAL: Duration = Duration::from_secs(1);
 /// How soon to look again when an exchange was under way.
 const BUSY_INTERVAL: Duration = Duration::from_millis(20);
 
@@ -32,6 +36,8 @@ pub(crate) struct Watch {
     busy: bool,
     /// The reader did not answer then; nothing is heard when it does again.
     failing: bool,
+    /// When the interface was last taken from somebody who works with it.
+    borrowed: Moment,
 }
 
 impl Watch {
@@ -52,6 +58,7 @@ impl Watch {
             is_watcher: false,
             busy: false,
             failing: false,
+            borrowed: Moment::now(),
         };
         watch.resume()?;
         Ok(watch)
@@ -116,8 +123,41 @@ impl Watch {
         self.failing |= failing;
     }
 
+    /// Asks for the slots of the interface that others may wait for: whoever watches does so for all of them.
+    pub(crate) fn tend(&mut self, link: &Link) {
+        let slots = self.port.slots();
+        if !self.is_watcher() || slots < 2 {
+            return;
+        }
+        for slot in 0..slots {
+            if let (_, Some(card)) = self.port.store().read(slot)
+                && !self.port.doubts(&card)
+            {
+                continue;
+            }
+            let mut turn = match link.try_turn(slot) {
+                Ok(Some(turn)) => turn,
+                Ok(None) => {
+                    self.busy = true;
+                    continue;
+                }
+                Err(Gone) => return,
+            };
+            if turn.is_busy_elsewhere() {
+                if self.borrowed.elapsed() < BORROWING_INTERVAL {
+                    continue;
+                }
+                self.borrowed = Moment::now();
+            }
+            if let Err(error) = turn.refresh().and_then(|()| turn.ensure_answered()) {
+                log::debug!("watching slot {slot}: {error}");
+                self.failing = true;
+            }
+        }
+    }
+
     /// What of the interrupt endpoint to wait for, if it is this call that does.
-    pub(crate) fn interrupt(&self) -> Option<libc::pollfd> {
+    pub(crate) fn interrupt(&self) -> Option<Entry> {
         let hears = self.is_watcher() && !self.busy && self.port.has_interrupt() && self.port.is_claimed();
         hears.then(|| {
             let source = self.port.transport().interrupt_wait();

@@ -1,9 +1,6 @@
 //! The bus of simulated readers: one in a process, made on first use.
 
-use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,8 +14,8 @@ use super::device::Device;
 use super::fault::Injection;
 use super::options::Spec;
 use super::port::{Event, Port};
-use super::sys::{self, Leaked, Timer};
-use crate::usb::{self, Backend, Interface, NodeId};
+use super::sys::{Leaked, Node, Timer};
+use crate::usb::{self, Backend, Interface, NodeId, RawWait};
 
 /// The bus; never freed, because a child after fork must be able to leave it as it is.
 static BUS: Leaked<Bus> = Leaked::none();
@@ -30,7 +27,7 @@ static GENERATION: AtomicU64 = AtomicU64::new(0);
 #[derive(Debug)]
 struct Bus {
     /// Touched whenever a reader comes or goes.
-    file: Arc<File>,
+    node: Arc<Node>,
     /// Runs out when the next planned event of any reader is due.
     timer: Timer,
     list: Mutex<List>,
@@ -47,7 +44,7 @@ struct List {
 impl Bus {
     fn new() -> io::Result<Self> {
         Ok(Self {
-            file: Arc::new(sys::nameless_file(c"winscard-sim-bus")?),
+            node: Arc::new(Node::new(c"winscard-sim-bus")?),
             timer: Timer::new()?,
             list: Mutex::default(),
             builtin_done: AtomicBool::new(false),
@@ -83,7 +80,7 @@ impl Bus {
 
     /// Plugs in a device with an interface for each of these.
     fn plug(&self, configs: Vec<Config>) -> io::Result<Vec<Reader>> {
-        let node = sys::nameless_file(c"winscard-sim-reader")?;
+        let node = Arc::new(Node::new(c"winscard-sim-reader")?);
         let mut list = self.list();
         list.last_address = list.last_address.checked_add(1).unwrap_or(1);
         let is_there = Arc::new(AtomicBool::new(true));
@@ -91,13 +88,12 @@ impl Bus {
         let mut readers = Vec::with_capacity(configs.len());
         for mut config in configs {
             config.composite |= composite;
-            let node = node.try_clone()?;
             let interface = interface(&config, &node, list.last_address)?;
             let port = Arc::new(Port::new(
                 Device::new(config),
                 interface,
-                node,
-                Arc::clone(&self.file),
+                Arc::clone(&node),
+                Arc::clone(&self.node),
                 Arc::clone(&is_there),
                 generation(),
             ));
@@ -105,7 +101,7 @@ impl Bus {
         }
         list.ports.extend(readers.iter().map(|reader| Arc::clone(&reader.port)));
         drop(list);
-        sys::touch(&self.file);
+        self.node.touch();
         Ok(readers)
     }
 
@@ -121,6 +117,11 @@ impl Bus {
 
     /// The readers still on the bus. Lets happen what is due and sets the timer for what comes next.
     fn ports(&self) -> Vec<Arc<Port>> {
+        self.settle().0
+    }
+
+    /// As [`Self::ports`], with the time of what comes next.
+    fn settle(&self) -> (Vec<Arc<Port>>, Option<Instant>) {
         let all = self.list().ports.clone();
         let mut next: Option<Instant> = None;
         let mut here = Vec::with_capacity(all.len());
@@ -141,7 +142,7 @@ impl Bus {
             .retain(|port| !gone.iter().any(|g| Arc::ptr_eq(g, port)));
         self.timer
             .set(next.map(|at| at.saturating_duration_since(Instant::now())));
-        here
+        (here, next)
     }
 }
 
@@ -159,8 +160,7 @@ pub(crate) fn find(node: NodeId, number: u8) -> Option<Arc<Port>> {
 }
 
 /// What enumeration finds in the descriptors of a device just plugged in.
-fn interface(config: &Config, node: &File, address: u16) -> io::Result<Interface> {
-    let metadata = node.metadata()?;
+fn interface(config: &Config, node: &Node, address: u16) -> io::Result<Interface> {
     let bytes = [descriptor::device(config), descriptor::configuration(config)].concat();
     let found = usb::descriptor::parse(&bytes, None).and_then(|device| {
         let mut interfaces = device.interfaces.into_iter();
@@ -168,11 +168,8 @@ fn interface(config: &Config, node: &File, address: u16) -> io::Result<Interface
     });
     let found = found.ok_or(io::ErrorKind::InvalidInput)?;
     Ok(Interface {
-        node: PathBuf::from(format!("/proc/self/fd/{}", node.as_raw_fd())),
-        node_id: NodeId {
-            dev: metadata.dev(),
-            ino: metadata.ino(),
-        },
+        node: node.path(),
+        node_id: node.id()?,
         // No real bus has the number 0.
         bus: 0,
         address,
@@ -270,16 +267,21 @@ pub fn builtin_from_env(value: &str) -> bool {
 #[must_use]
 pub fn bus_path() -> Option<PathBuf> {
     let bus = Bus::get().ok()?;
-    Some(PathBuf::from(format!("/proc/self/fd/{}", bus.file.as_raw_fd())))
+    Some(bus.node.watched())
 }
 
 /// A descriptor that is readable once an event planned for some reader is due, until [`interfaces`] is called.
 /// For those that wait without having a reader open.
 #[must_use]
-pub fn wait_fd() -> Option<RawFd> {
+pub fn wait_fd() -> Option<RawWait> {
     let bus = Bus::get().ok()?;
     let _readers: Vec<Arc<Port>> = bus.ports();
     Some(bus.timer.fd())
+}
+
+/// When the next event planned for some reader is due. For those that wait with a deadline.
+pub(crate) fn next_event() -> Option<Instant> {
+    Bus::get().ok()?.settle().1
 }
 
 /// In the child of a fork: leaves the parent's readers to the parent. Transports and handles of before are dead, the bus

@@ -3,16 +3,13 @@
 //! Beside the socket stands a directory, its name that of the socket and `.d`: in `bus/BBB/DDD` the nodes, laid out
 //! like `/dev/bus/usb`, and in the directory itself the records.
 
-use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::protocol::{self, VERSION};
-use super::socket::send_all;
-use crate::fork::Tracked;
+use super::socket::Stream;
+use crate::oserror;
 use crate::usb::{Backend, Interface};
 
 /// A server that takes longer over anything but a transfer is not alive.
@@ -59,18 +56,13 @@ pub(crate) fn interfaces(socket: &Path) -> io::Result<Vec<Interface>> {
 ///
 /// # Errors
 /// No server there, or it refuses: `ENODEV` for a reader that it has not.
-pub(crate) fn connect(socket: &Path, line: &str) -> io::Result<(Tracked, Vec<u8>)> {
-    let stream = Tracked::open(|| {
-        let stream = UnixStream::connect(socket)?;
-        // Also what bounds a read within a frame later.
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        Ok(File::from(OwnedFd::from(stream)))
-    })?;
-    send_all(&*stream, format!("{line}\n").as_bytes())?;
+pub(crate) fn connect(socket: &Path, line: &str) -> io::Result<(Stream, Vec<u8>)> {
+    // The patience is also what bounds a read within a frame later.
+    let stream = Stream::connect(socket, PATIENCE)?;
+    stream.send_all(format!("{line}\n").as_bytes())?;
     match protocol::decode_reply(&read_frame(&stream)?) {
         Ok(body) => Ok((stream, body)),
-        Err(_) => Err(io::Error::from_raw_os_error(libc::ENODEV)),
+        Err(_) => Err(oserror::gone()),
     }
 }
 
@@ -78,7 +70,7 @@ pub(crate) fn connect(socket: &Path, line: &str) -> io::Result<(Tracked, Vec<u8>
 ///
 /// # Errors
 /// The connection has ended, stalls, or carries something else.
-pub(crate) fn read_frame(mut stream: &File) -> io::Result<Vec<u8>> {
+pub(crate) fn read_frame(mut stream: &Stream) -> io::Result<Vec<u8>> {
     let mut header = [0; 4];
     stream.read_exact(&mut header)?;
     let len = protocol::body_len(header).ok_or(io::ErrorKind::InvalidData)?;

@@ -98,6 +98,8 @@ pub struct Config {
     pub protocol: u8,
     /// Whether the device is said to have other interfaces.
     pub composite: bool,
+    /// Nobody can take the interface from a client that has it claimed, as with Windows' WinUSB.
+    pub one_user: bool,
     /// Whether there are no bulk endpoints: a token (ICCD) of version A or B, as `protocol` 1 or 2 says.
     pub control_only: bool,
     /// Whether the class descriptor stands after the last endpoint's instead of the interface's.
@@ -168,6 +170,7 @@ impl Default for Config {
             class: 0x0B,
             protocol: 0,
             composite: false,
+            one_user: false,
             control_only: false,
             class_descriptor_last: false,
             max_packet_len: 64,

@@ -27,6 +27,7 @@ mod answer;
 mod apdu;
 mod bus;
 mod character;
+mod errno;
 mod exchange;
 mod iccd;
 mod options;

@@ -122,6 +122,7 @@ impl Spec {
             "iccd" => iccd(config, value)?,
             "interfaces" => self.interfaces = number(value, 1, 8)?,
             "composite" => config.composite = yes(value)?,
+            "one-user" => config.one_user = yes(value)?,
             "class" => config.class = number(value, 0, 0xFF)?,
             "release" => config.device_release = number(value, 0, 0xFFFF)?,
             "ifsd" => config.max_ifsd = number(value, 0, u64::from(u32::MAX))?,

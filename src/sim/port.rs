@@ -1,14 +1,14 @@
 //! A simulated reader on the bus: the device, who has claimed it, whose interrupt transfer is in flight, and what is
 //! going to happen to it.
 
-use std::fs::File;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::card::Card;
 use super::device::Device;
-use super::sys::{self, Timer};
+use super::errno;
+use super::sys::{Node, Timer};
 use crate::usb::{Error, ErrorKind, Interface, Interrupt, Result};
 
 /// Something that happens to a reader at a time laid down beforehand.
@@ -64,9 +64,9 @@ pub(crate) struct Port {
     /// What enumeration shows.
     pub(super) interface: Interface,
     /// The node; kept open so that its path stays what it is.
-    node: File,
+    node: Arc<Node>,
     /// Touched when the reader leaves.
-    bus_file: Arc<File>,
+    bus_node: Arc<Node>,
     /// Whether the device with this and perhaps other interfaces is on the bus.
     is_there: Arc<AtomicBool>,
     generation: u64,
@@ -77,14 +77,14 @@ pub(crate) struct Port {
 /// An error of the simulated bus with the number the kernel would give.
 pub(crate) fn failure(kind: ErrorKind, what: &'static str) -> Error {
     let errno = match kind {
-        ErrorKind::Disconnected => libc::ENODEV,
-        ErrorKind::Busy => libc::EBUSY,
-        ErrorKind::Timeout => libc::ETIMEDOUT,
-        ErrorKind::Stall => libc::EPIPE,
-        ErrorKind::Overflow => libc::EOVERFLOW,
-        ErrorKind::NoAccess => libc::EACCES,
-        ErrorKind::NoMemory => libc::ENOMEM,
-        ErrorKind::Other => libc::EIO,
+        ErrorKind::Disconnected => errno::ENODEV,
+        ErrorKind::Busy => errno::EBUSY,
+        ErrorKind::Timeout => errno::ETIMEDOUT,
+        ErrorKind::Stall => errno::EPIPE,
+        ErrorKind::Overflow => errno::EOVERFLOW,
+        ErrorKind::NoAccess => errno::EACCES,
+        ErrorKind::NoMemory => errno::ENOMEM,
+        ErrorKind::Other => errno::EIO,
     };
     Error { kind, errno, what }
 }
@@ -93,8 +93,8 @@ impl Port {
     pub(super) fn new(
         device: Device,
         interface: Interface,
-        node: File,
-        bus_file: Arc<File>,
+        node: Arc<Node>,
+        bus_node: Arc<Node>,
         is_there: Arc<AtomicBool>,
         generation: u64,
     ) -> Self {
@@ -108,7 +108,7 @@ impl Port {
         Self {
             interface,
             node,
-            bus_file,
+            bus_node,
             is_there,
             generation,
             state: Mutex::new(state),
@@ -186,8 +186,8 @@ impl Port {
         if std::mem::replace(&mut state.connected, false) {
             self.is_there.store(false, Ordering::Release);
             state.plan.clear();
-            sys::touch(&self.node);
-            sys::touch(&self.bus_file);
+            self.node.touch();
+            self.bus_node.touch();
         }
     }
 
@@ -246,7 +246,11 @@ impl State {
     }
 
     /// Makes this client the holder whoever holds the claim; the old one's interrupt transfer ends.
-    pub(crate) fn take_over(&mut self, id: u64) {
+    /// `false` if the reader is one that nobody can take.
+    pub(crate) fn take_over(&mut self, id: u64) -> bool {
+        if self.device.config().one_user && self.holder.is_some_and(|holder| holder != id) {
+            return false;
+        }
         let old = self.holder.replace(id).filter(|&old| old != id);
         if let Some(client) = self
             .clients
@@ -255,6 +259,7 @@ impl State {
         {
             client.urb = Urb::Lost;
         }
+        true
     }
 
     pub(crate) fn release(&mut self, id: u64) {

@@ -7,7 +7,7 @@
 //! | line | then |
 //! |---|---|
 //! | `list V` | one reply frame: the interfaces |
-//! | `open V ADDRESS` | a reply frame with a token; then request and reply frames by turns |
+//! | `open V ADDRESS` | a reply frame with a token, and `one-user` behind it where that is so; then request and reply frames by turns |
 //! | `interrupt V TOKEN` | a reply frame; then [`Notice`] frames, unasked |
 //!
 //! Integers are little-endian. Nothing here makes a system call, and every decoder is total.
@@ -16,6 +16,8 @@ use crate::usb::{Backend, ControlRequest, Endpoint, ErrorKind, Interface, NodeId
 
 /// Changes with every incompatible change.
 pub(crate) const VERSION: u32 = 1;
+/// Behind the token of a reader that nobody can take from who has it claimed.
+pub(crate) const ONE_USER: &str = "one-user";
 /// Longest frame: a transfer of 64 KiB with room to spare.
 pub(crate) const MAX_FRAME_LEN: usize = 1 << 20;
 

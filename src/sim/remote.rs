@@ -19,17 +19,26 @@
 //! | `quit` | ends the server |
 
 use std::collections::BTreeMap;
-use std::io::{self, BufRead, BufReader};
-use std::os::unix::net::UnixStream;
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::time::Duration;
 
-use super::socket::send_all;
+use super::socket::Stream;
+
+/// What a [`BufReader`] reads from.
+#[derive(Debug)]
+struct Input(Stream);
+
+impl Read for Input {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        (&self.0).read(buffer)
+    }
+}
 
 /// A connection to the control channel.
 #[derive(Debug)]
 pub struct Control {
-    stream: BufReader<UnixStream>,
+    stream: BufReader<Input>,
 }
 
 impl Control {
@@ -38,10 +47,9 @@ impl Control {
     /// # Errors
     /// No server there.
     pub fn connect(socket: &Path) -> io::Result<Self> {
-        let stream = UnixStream::connect(socket)?;
-        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        let stream = Stream::connect(socket, Duration::from_secs(10))?;
         Ok(Self {
-            stream: BufReader::new(stream),
+            stream: BufReader::new(Input(stream)),
         })
     }
 
@@ -65,7 +73,7 @@ impl Control {
     /// # Errors
     /// The server's reason (`InvalidInput`), or the connection has ended.
     pub fn command(&mut self, command: &str) -> io::Result<Vec<String>> {
-        send_all(self.stream.get_ref(), format!("{command}\n").as_bytes())?;
+        self.stream.get_ref().0.send_all(format!("{command}\n").as_bytes())?;
         let mut lines = Vec::new();
         loop {
             let mut line = String::new();

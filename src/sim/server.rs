@@ -8,17 +8,16 @@ mod control;
 mod served;
 mod session;
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::protocol::{self, Reply, Request, VERSION};
-use super::socket::{self, Peer};
+pub use super::socket::End;
+use super::socket::{self, Listener, Peer, Stream};
 use super::usbip;
 use super::{bus, port};
 use crate::usb::ErrorKind;
@@ -62,7 +61,7 @@ type Planned = (Instant, String);
 #[derive(Debug)]
 pub struct Server {
     socket: Option<PathBuf>,
-    unix: Option<UnixListener>,
+    listener: Option<Listener>,
     tcp: Option<TcpListener>,
     devices: Vec<Served>,
     connections: Vec<Connection>,
@@ -77,8 +76,11 @@ pub struct Server {
 /// # Errors
 /// As [`Server::new`] and [`Server::serve`].
 pub fn run(options: &Options) -> io::Result<()> {
-    let end = socket::end_signals()?;
-    Server::new(options)?.serve(Some(&end))
+    #[cfg(unix)]
+    let end = Some(End::new()?);
+    #[cfg(windows)]
+    let end = None;
+    Server::new(options)?.serve(end.as_ref())
 }
 
 impl Server {
@@ -90,7 +92,7 @@ impl Server {
     pub fn new(options: &Options) -> io::Result<Self> {
         let mut server = Self {
             socket: None,
-            unix: None,
+            listener: None,
             tcp: None,
             devices: Vec::new(),
             connections: Vec::new(),
@@ -122,9 +124,7 @@ impl Server {
         }
         // Last: whoever waits for the socket finds everything there.
         if let Some(path) = &server.socket {
-            let listener = UnixListener::bind(path)?;
-            listener.set_nonblocking(true)?;
-            server.unix = Some(listener);
+            server.listener = Some(Listener::bind(path)?);
         }
         Ok(server)
     }
@@ -141,21 +141,16 @@ impl Server {
     ///
     /// # Errors
     /// The system's error from waiting.
-    pub fn serve(&mut self, end: Option<&File>) -> io::Result<()> {
+    pub fn serve(&mut self, end: Option<&End>) -> io::Result<()> {
         while !self.quit {
             let wake = self.advance();
-            let mut fds: Vec<libc::pollfd> = [
-                end.map(AsRawFd::as_raw_fd),
-                self.unix.as_ref().map(AsRawFd::as_raw_fd),
-                self.tcp.as_ref().map(AsRawFd::as_raw_fd),
-                bus::wait_fd(),
-            ]
-            .into_iter()
-            .map(|fd| socket::entry(fd.unwrap_or(-1), libc::POLLIN))
-            .collect();
+            let wake = wake.into_iter().chain(bus::next_event()).min();
+            let mut fds: Vec<socket::PollFd> = end.map(End::entry).into_iter().collect();
+            fds.extend(self.listener.as_ref().map(Listener::entry));
+            fds.extend(self.tcp.as_ref().map(socket::listener_entry));
             fds.extend(self.connections.iter().map(|connection| connection.peer.interest()));
             socket::poll(&mut fds, wake)?;
-            if fds.first().is_some_and(|fd| fd.revents != 0) {
+            if end.is_some() && fds.first().is_some_and(|fd| fd.revents != 0) {
                 return Ok(());
             }
             for connection in &mut self.connections {
@@ -186,19 +181,18 @@ impl Server {
     }
 
     fn accept(&mut self) {
-        let unix = self.unix.as_ref().and_then(|listener| listener.accept().ok());
-        if let Some(stream) = unix.and_then(|(stream, _)| stream.set_nonblocking(true).ok().map(|()| stream)) {
+        if let Some(stream) = self.listener.as_ref().and_then(|listener| listener.accept().ok()) {
             self.connections.push(Connection {
-                peer: Peer::new(stream.into()),
+                peer: Peer::new(stream),
                 role: Role::Lines,
             });
         }
         let tcp = self.tcp.as_ref().and_then(|listener| listener.accept().ok());
         if let Some((stream, from)) = tcp {
             log::info!("USB/IP: connection from {from}");
-            if stream.set_nonblocking(true).is_ok() && stream.set_nodelay(true).is_ok() {
+            if let Ok(stream) = Stream::from_tcp(stream) {
                 self.connections.push(Connection {
-                    peer: Peer::new(OwnedFd::from(stream)),
+                    peer: Peer::new(stream),
                     role: Role::Usbip(usbip::Link::default()),
                 });
             }
@@ -358,10 +352,14 @@ impl Server {
         };
         self.last_token += 1;
         match Session::open(port, self.last_token) {
-            Some(session) => (
-                Ok(self.last_token.to_string().into_bytes()),
-                Some(Role::Session(session)),
-            ),
+            Some(session) => {
+                let mut reply = self.last_token.to_string();
+                if session.is_of_one_user() {
+                    reply.push(' ');
+                    reply.push_str(protocol::ONE_USER);
+                }
+                (Ok(reply.into_bytes()), Some(Role::Session(session)))
+            }
             None => (Err(ErrorKind::Disconnected), None),
         }
     }
@@ -372,7 +370,7 @@ impl Drop for Server {
         self.connections.clear();
         self.devices.clear();
         // Only if the socket is ours.
-        if let (Some(_), Some(socket)) = (self.unix.take(), &self.socket) {
+        if let (Some(_), Some(socket)) = (self.listener.take(), &self.socket) {
             served::clean(socket);
         }
     }
@@ -409,7 +407,7 @@ fn next_request(peer: &mut Peer, session: &Session) -> Option<Request> {
 
 /// Removes the socket of a server that is no more.
 fn remove_stale(path: &Path) -> io::Result<()> {
-    match UnixStream::connect(path) {
+    match Stream::connect(path, Duration::from_secs(1)) {
         Ok(_) => Err(io::Error::new(
             io::ErrorKind::AddrInUse,
             format!("{}: another server is there", path.display()),

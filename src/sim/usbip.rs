@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::errno;
 use super::port::Port;
 use super::socket::Peer;
 use super::transfer::{InTransfer, OutTransfer, Step};
@@ -115,7 +116,7 @@ impl Link {
                     wire::submitted(submit.seq, 0, data.len(), &data)
                 }
                 Some(_) => wire::submitted(submit.seq, 0, submit.len, &[]),
-                None => wire::submitted(submit.seq, -libc::EPIPE, 0, &[]),
+                None => wire::submitted(submit.seq, -errno::EPIPE, 0, &[]),
             };
             peer.push(&answer);
             return;
@@ -126,7 +127,7 @@ impl Link {
             Some(device::Kind::BulkOut) => Work::BulkOut(OutTransfer::new(submit.data, submit.zlp)),
             Some(device::Kind::Interrupt) => Work::Interrupt { len: submit.len },
             None => {
-                peer.push(&wire::submitted(submit.seq, -libc::EPIPE, 0, &[]));
+                peer.push(&wire::submitted(submit.seq, -errno::EPIPE, 0, &[]));
                 return;
             }
         };
@@ -141,7 +142,11 @@ impl Link {
     fn unlink(&mut self, peer: &mut Peer, seq: u32, which: u32) {
         let before = self.urbs.len();
         self.urbs.retain(|urb| urb.seq != which);
-        let status = if self.urbs.len() < before { -libc::ECONNRESET } else { 0 };
+        let status = if self.urbs.len() < before {
+            -errno::ECONNRESET
+        } else {
+            0
+        };
         peer.push(&wire::unlinked(seq, status));
     }
 
@@ -202,11 +207,11 @@ fn step(functions: &Functions, urb: &mut Urb, now: Instant) -> Step<Moved> {
 fn end(seq: u32, result: Result<Moved, ErrorKind>) -> Vec<u8> {
     let status = match result {
         Ok((len, data)) => return wire::submitted(seq, 0, len, &data),
-        Err(ErrorKind::Stall) => libc::EPIPE,
-        Err(ErrorKind::Overflow) => libc::EOVERFLOW,
-        Err(ErrorKind::Disconnected) => libc::ESHUTDOWN,
+        Err(ErrorKind::Stall) => errno::EPIPE,
+        Err(ErrorKind::Overflow) => errno::EOVERFLOW,
+        Err(ErrorKind::Disconnected) => errno::ESHUTDOWN,
         Err(ErrorKind::Busy | ErrorKind::Timeout | ErrorKind::NoAccess | ErrorKind::NoMemory | ErrorKind::Other) => {
-            libc::EPROTO
+            errno::EPROTO
         }
     };
     wire::submitted(seq, -status, 0, &[])

@@ -16,7 +16,7 @@ pub use super::words::{
     attribute_words, card_state_words, disposition_words, protocol_words, scope_words, share_words, state_words,
 };
 use crate::api::constants::{self as c, MAX_APDU_LEN, MAX_NAME_LEN};
-use crate::api::types::{BYTE, DWORD, IoRequestWord, LONG, LPCSTR, SCARD_IO_REQUEST, SCARD_READERSTATE};
+use crate::api::types::{BYTE, DWORD, IoRequestWord, LPCSTR, SCARD_IO_REQUEST, SCARD_READERSTATE, SCARDHANDLE};
 use crate::error::Error;
 use crate::ffi::{self, low_word, size};
 
@@ -32,9 +32,9 @@ pub type Words = fn(DWORD) -> String;
 #[derive(Clone, Copy, Debug)]
 pub enum Arg {
     /// A context or connection.
-    Handle(&'static str, LONG),
+    Handle(&'static str, SCARDHANDLE),
     /// Where a new one is stored.
-    HandleOut(&'static str, *const LONG),
+    HandleOut(&'static str, *const SCARDHANDLE),
     /// A number.
     Number(&'static str, DWORD),
     /// A number that stands for something.
@@ -159,7 +159,7 @@ fn wide(number: DWORD) -> u64 {
     number.into()
 }
 
-fn handle(handle: LONG) -> String {
+fn handle(handle: SCARDHANDLE) -> String {
     format!("{handle:#x}")
 }
 

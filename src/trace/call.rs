@@ -57,7 +57,7 @@ pub(super) fn secret() -> Secret {
 pub fn call<const N: usize>(name: &'static str, told: Told<N>, body: impl FnOnce() -> Result<()>) -> Result<()> {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let begin = clock::precise();
+    let begin = clock::awake();
     let pins = shows_pins();
     let before = SPENT.try_with(|spent| spent.replace(NOTHING)).unwrap_or(NOTHING);
     let secret = SECRET
@@ -69,7 +69,7 @@ pub fn call<const N: usize>(name: &'static str, told: Told<N>, body: impl FnOnce
         object.object("arguments", |arguments| told.before(arguments, pins));
     });
     let result = body();
-    let end = clock::precise();
+    let end = clock::awake();
     let spent = SPENT.try_with(|spent| spent.replace(before)).unwrap_or(NOTHING);
     let _ending = SECRET.try_with(|now| now.set(secret));
     event(micros(end), "return", |object| {

@@ -79,7 +79,7 @@ struct Watched {
 impl Watched {
     /// One transfer or request, begun at `begin`.
     fn tell<T>(&self, begin: Duration, kind: &str, result: &Result<T>, fill: impl FnOnce(&mut Object)) {
-        let time = micros(clock::precise().saturating_sub(begin));
+        let time = micros(clock::awake().saturating_sub(begin));
         let waits = kind == "in" && CARD_MESSAGES.contains(&self.message.load(Ordering::Relaxed));
         spend(|spent| *(if waits { &mut spent.card } else { &mut spent.usb }) += time);
         event(micros(begin), "usb", |object| {
@@ -101,7 +101,7 @@ impl Watched {
 
     /// A request without data of interest.
     fn plain<T>(&self, kind: &str, request: impl FnOnce() -> Result<T>) -> Result<T> {
-        let begin = clock::precise();
+        let begin = clock::awake();
         let result = request();
         self.tell(begin, kind, &result, |_| ());
         result
@@ -134,7 +134,7 @@ impl Transport for Watched {
     fn bulk_out(&self, data: &[u8], timeout: Duration) -> Result<usize> {
         self.message
             .store(data.first().copied().unwrap_or(0), Ordering::Relaxed);
-        let begin = clock::precise();
+        let begin = clock::awake();
         let result = self.inner.bulk_out(data, timeout);
         self.tell(begin, "out", &result, |object| {
             object.number("endpoint", self.bulk_out.into());
@@ -145,7 +145,7 @@ impl Transport for Watched {
     }
 
     fn bulk_in(&self, buffer: &mut [u8], timeout: Duration) -> Result<usize> {
-        let begin = clock::precise();
+        let begin = clock::awake();
         let result = self.inner.bulk_in(buffer, timeout);
         self.tell(begin, "in", &result, |object| {
             object.number("endpoint", self.bulk_in.into());
@@ -159,7 +159,7 @@ impl Transport for Watched {
     }
 
     fn control_out(&self, request: ControlRequest, data: &[u8], timeout: Duration) -> Result<usize> {
-        let begin = clock::precise();
+        let begin = clock::awake();
         let result = self.inner.control_out(request, data, timeout);
         self.tell(begin, "control-out", &result, |object| {
             setup(object, request);
@@ -169,7 +169,7 @@ impl Transport for Watched {
     }
 
     fn control_in(&self, request: ControlRequest, buffer: &mut [u8], timeout: Duration) -> Result<usize> {
-        let begin = clock::precise();
+        let begin = clock::awake();
         let result = self.inner.control_in(request, buffer, timeout);
         self.tell(begin, "control-in", &result, |object| {
             setup(object, request);
@@ -202,7 +202,7 @@ impl Transport for Watched {
     fn reap_interrupt(&self, buffer: &mut [u8]) -> Result<Interrupt> {
         let result = self.inner.reap_interrupt(buffer);
         if let Ok(Interrupt::Message(len)) = result {
-            self.tell(clock::precise(), "interrupt", &result, |object| {
+            self.tell(clock::awake(), "interrupt", &result, |object| {
                 object.number("endpoint", self.interrupt_in.into());
                 object.hex("data", buffer.get(..len).unwrap_or_default(), None);
             });

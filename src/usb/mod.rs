@@ -1,20 +1,33 @@
 //! USB as the CCID layer needs it: one [`Transport`] per claimed interface, and the list of interfaces.
 //!
-//! Three implementations: [`usbfs`] (the kernel) with [`sysfs`] for enumeration, [`sim`] (the software reader in this
-//! process) and `sim_remote` (the same in a process of its own).
+//! Three implementations: the system's (`usbfs` with `sysfs` for enumeration, on Windows `winusb` with `winusb_bus`), [`sim`]
+//! (the software reader in this process) and `sim_remote` (the same in a process of its own).
 //! Nothing here knows CCID; descriptors are handed up as bytes.
 
 pub mod descriptor;
+mod node_id;
 pub mod sim;
 mod sim_remote;
+#[cfg(unix)]
 pub mod sysfs;
+mod text;
+#[cfg(unix)]
 pub mod usbfs;
+#[cfg(windows)]
+pub mod winusb;
+#[cfg(windows)]
+pub mod winusb_bus;
 
 use std::fmt;
-use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use node_id::NodeId;
+#[cfg(unix)]
+pub use sysfs as bus;
+#[cfg(windows)]
+pub use winusb_bus as bus;
 
 use crate::trace;
 
@@ -83,15 +96,6 @@ pub struct Endpoint {
     pub max_packet_len: u16,
 }
 
-/// What tells one device node from another, also across re-plugging: device and inode number of the node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct NodeId {
-    /// `st_dev` of the file system the node is in.
-    pub dev: u64,
-    /// `st_ino` of the node.
-    pub ino: u64,
-}
-
 /// One interface of one device on the bus that may be a reader, as enumeration found it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interface {
@@ -139,11 +143,25 @@ pub struct Interface {
     pub backend: Backend,
 }
 
+/// What is on the bus.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scan {
+    /// Interfaces that may be readers, sorted by bus, address and interface number.
+    pub interfaces: Vec<Interface>,
+    /// A device was plugged a moment ago and the kernel is not done with it. No node will change when it is: look
+    /// again soon, and do not keep this list.
+    pub settling: bool,
+}
+
 /// Which [`Transport`] implementation an [`Interface`] is opened with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Backend {
     /// The kernel's usbfs.
+    #[cfg(unix)]
     Usbfs,
+    /// Windows' WinUSB.
+    #[cfg(windows)]
+    WinUsb(Arc<winusb::Location>),
     /// The software reader inside this process.
     Sim,
     /// The software reader behind the Unix socket of this path.
@@ -158,7 +176,10 @@ impl Interface {
     /// gone or now belongs to another device.
     pub fn open(&self) -> Result<Arc<dyn Transport>> {
         let transport = match &self.backend {
+            #[cfg(unix)]
             Backend::Usbfs => usbfs::open(self),
+            #[cfg(windows)]
+            Backend::WinUsb(location) => winusb::open(self, location),
             Backend::Sim => sim::open(self),
             Backend::Server(socket) => sim_remote::open(self, socket),
         }?;
@@ -166,12 +187,26 @@ impl Interface {
     }
 }
 
+/// What the system lets a thread wait on: a file descriptor.
+#[cfg(unix)]
+pub type RawWait = std::os::fd::RawFd;
+/// What the system lets a thread wait on: a handle.
+#[cfg(windows)]
+pub type RawWait = std::os::windows::io::RawHandle;
+
+/// Nothing to wait on.
+#[cfg(unix)]
+pub(crate) const NO_WAIT: RawWait = -1;
+/// Nothing to wait on.
+#[cfg(windows)]
+pub(crate) const NO_WAIT: RawWait = std::ptr::null_mut();
+
 /// A file descriptor to wait on and the `poll` events that mean "the interrupt endpoint has something to reap".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InterruptWait {
-    /// The descriptor; owned by the transport.
-    pub fd: RawFd,
-    /// Events for `poll(2)`.
+    /// The descriptor or handle; owned by the transport.
+    pub fd: RawWait,
+    /// Events for `poll(2)`; a handle has only one.
     pub events: i16,
 }
 
@@ -201,6 +236,11 @@ pub trait Transport: Send + Sync + fmt::Debug {
 
     /// Gives the interface back. Errors do not matter to anybody.
     fn release(&self);
+
+    /// Whether the interface has to be given back after each use because nobody can take it from another.
+    fn is_given_back(&self) -> bool {
+        false
+    }
 
     /// Sends `data` on the bulk OUT endpoint. Returns the bytes the device took.
     fn bulk_out(&self, data: &[u8], timeout: Duration) -> Result<usize>;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::{ControlRequest, ErrorKind, Interface, Interrupt, InterruptWait, Result, Transport};
 use crate::sim::device::{In, Out};
+use crate::sim::socket::POLLIN;
 use crate::sim::{self, Port, Timer, failure};
 
 /// Opens a simulated reader; claims nothing.
@@ -118,9 +119,13 @@ impl Transport for SimTransport {
         if !state.is_connected() {
             return Err(gone);
         }
-        state.take_over(self.id);
+        let taken = state.take_over(self.id);
         self.port.finish(state);
-        Ok(())
+        if taken {
+            Ok(())
+        } else {
+            Err(failure(ErrorKind::Busy, "take over"))
+        }
     }
 
     fn release(&self) {
@@ -128,6 +133,10 @@ impl Transport for SimTransport {
             state.release(self.id);
             self.port.finish(state);
         }
+    }
+
+    fn is_given_back(&self) -> bool {
+        self.port.lock().is_some_and(|state| state.device.config().one_user)
     }
 
     fn bulk_out(&self, data: &[u8], timeout: Duration) -> Result<usize> {
@@ -230,7 +239,7 @@ impl Transport for SimTransport {
     fn interrupt_wait(&self) -> InterruptWait {
         InterruptWait {
             fd: self.timer.fd(),
-            events: libc::POLLIN,
+            events: POLLIN,
         }
     }
 

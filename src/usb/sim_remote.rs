@@ -4,9 +4,7 @@
 //! second, which is what callers poll. The server drops both when the reader leaves, and the kernel drops both for a
 //! client that is killed; so neither side is ever left waiting for the other.
 
-use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsRawFd, RawFd};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,12 +12,12 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::{ControlRequest, ErrorKind, Interface, Interrupt, InterruptWait, Result, Transport};
-use crate::fork::Tracked;
+use super::{ControlRequest, ErrorKind, Interface, Interrupt, InterruptWait, NO_WAIT, Result, Transport};
+use crate::oserror;
 use crate::sim::client::{self, connect};
 use crate::sim::failure;
-use crate::sim::protocol::{self, Notice, Request, VERSION};
-use crate::sim::socket::{entry, poll, send_all};
+use crate::sim::protocol::{self, Notice, ONE_USER, Request, VERSION};
+use crate::sim::socket::{POLLIN, Stream};
 
 /// Time the server has beyond a transfer's own.
 const GRACE: Duration = Duration::from_secs(5);
@@ -27,18 +25,18 @@ const GRACE: Duration = Duration::from_secs(5);
 /// A reader's interface at the server.
 #[derive(Debug)]
 struct Remote {
-    requests: Mutex<Tracked>,
+    requests: Mutex<Stream>,
     interrupts: Mutex<Interrupts>,
-    request_fd: RawFd,
-    interrupt_fd: RawFd,
     has_interrupt: bool,
+    /// Nobody can take the interface from another.
+    one_user: bool,
     /// The connection has ended or cannot be trusted to be in step any more.
     dead: AtomicBool,
 }
 
 #[derive(Debug)]
 struct Interrupts {
-    stream: Tracked,
+    stream: Stream,
     /// What arrived and is not a whole frame yet.
     input: Vec<u8>,
     /// Of the transfer put in flight last.
@@ -52,18 +50,22 @@ struct Interrupts {
 /// [`ErrorKind::Disconnected`] if server or reader are gone, [`ErrorKind::NoAccess`] without permission for the socket,
 /// [`ErrorKind::NoMemory`] out of descriptors.
 pub(super) fn open(interface: &Interface, socket: &Path) -> Result<Arc<dyn Transport>> {
-    let (requests, interrupts) = streams(interface, socket).map_err(|error| {
+    let (requests, interrupts, one_user) = streams(interface, socket).map_err(|error| {
         log::debug!("{}: {error}", socket.display());
-        let kind = match error.raw_os_error() {
-            Some(libc::EACCES | libc::EPERM) => ErrorKind::NoAccess,
-            Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM) => ErrorKind::NoMemory,
-            _ => ErrorKind::Disconnected,
+        let kind = if error.kind() == io::ErrorKind::PermissionDenied {
+            ErrorKind::NoAccess
+        } else if oserror::is_exhausted(&error) {
+            ErrorKind::NoMemory
+        } else {
+            ErrorKind::Disconnected
         };
         failure(kind, "open")
     })?;
+    // Whatever it needs is there from now on.
+    if interrupts.source().is_err() {
+        return Err(failure(ErrorKind::NoMemory, "open"));
+    }
     Ok(Arc::new(Remote {
-        request_fd: requests.as_raw_fd(),
-        interrupt_fd: interrupts.as_raw_fd(),
         requests: Mutex::new(requests),
         interrupts: Mutex::new(Interrupts {
             stream: interrupts,
@@ -72,16 +74,18 @@ pub(super) fn open(interface: &Interface, socket: &Path) -> Result<Arc<dyn Trans
             in_flight: false,
         }),
         has_interrupt: interface.interrupt_in.is_some(),
+        one_user,
         dead: AtomicBool::new(false),
     }))
 }
 
-fn streams(interface: &Interface, socket: &Path) -> io::Result<(Tracked, Tracked)> {
+fn streams(interface: &Interface, socket: &Path) -> io::Result<(Stream, Stream, bool)> {
     let line = format!("open {VERSION} {} {}", interface.address, interface.number);
     let (requests, token) = connect(socket, &line)?;
     let token = String::from_utf8_lossy(&token).into_owned();
+    let (token, kind) = token.split_once(' ').unwrap_or((&token, ""));
     let (interrupts, _) = connect(socket, &format!("interrupt {VERSION} {token}"))?;
-    Ok((requests, interrupts))
+    Ok((requests, interrupts, kind == ONE_USER))
 }
 
 fn millis(timeout: Duration) -> u32 {
@@ -114,12 +118,10 @@ impl Remote {
     }
 }
 
-fn exchange(stream: &File, request: &Request, timeout: Duration) -> io::Result<protocol::Reply> {
-    send_all(stream, &protocol::frame(&request.encode()))?;
+fn exchange(stream: &Stream, request: &Request, timeout: Duration) -> io::Result<protocol::Reply> {
+    stream.send_all(&protocol::frame(&request.encode()))?;
     let end = Instant::now().checked_add(timeout.saturating_add(GRACE));
-    let mut fds = [entry(stream.as_raw_fd(), libc::POLLIN)];
-    poll(&mut fds, end)?;
-    if fds.iter().all(|fd| fd.revents == 0) {
+    if !stream.await_input(end)? {
         return Err(io::ErrorKind::TimedOut.into());
     }
     Ok(protocol::decode_reply(&client::read_frame(stream)?))
@@ -128,7 +130,6 @@ fn exchange(stream: &File, request: &Request, timeout: Duration) -> io::Result<p
 impl Interrupts {
     /// Takes the notice about the transfer in flight, if it has arrived. Never blocks.
     fn take(&mut self) -> io::Result<Option<Notice>> {
-        let mut fds = [entry(self.stream.as_raw_fd(), libc::POLLIN)];
         loop {
             while let Some(notice) = self.next_notice()? {
                 if self.in_flight && notice.number == self.number {
@@ -136,14 +137,15 @@ impl Interrupts {
                     return Ok(Some(notice));
                 }
             }
-            poll(&mut fds, Some(Instant::now()))?;
-            if fds.iter().all(|fd| fd.revents == 0) {
+            if !self.stream.await_input(Some(Instant::now()))? {
                 return Ok(None);
             }
             let mut buffer = [0; 512];
-            match (&*self.stream).read(&mut buffer)? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                len => self.input.extend(buffer.get(..len).unwrap_or_default()),
+            match (&self.stream).read(&mut buffer) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(len) => self.input.extend(buffer.get(..len).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                Err(error) => return Err(error),
             }
         }
     }
@@ -176,6 +178,10 @@ impl Transport for Remote {
             log::trace!("{error}");
         }
         self.interrupts.lock().in_flight = false;
+    }
+
+    fn is_given_back(&self) -> bool {
+        self.one_user
     }
 
     fn bulk_out(&self, data: &[u8], timeout: Duration) -> Result<usize> {
@@ -257,15 +263,16 @@ impl Transport for Remote {
 
     fn interrupt_wait(&self) -> InterruptWait {
         InterruptWait {
-            fd: self.interrupt_fd,
-            events: libc::POLLIN,
+            fd: self.interrupts.lock().stream.source().unwrap_or(NO_WAIT),
+            events: POLLIN,
         }
     }
 
     fn is_connected(&self) -> bool {
-        let mut fds = [entry(self.request_fd, libc::POLLRDHUP)];
-        !self.dead.load(Ordering::Acquire)
-            && poll(&mut fds, Some(Instant::now())).is_ok()
-            && fds.iter().all(|fd| fd.revents == 0)
+        if self.dead.load(Ordering::Acquire) {
+            return false;
+        }
+        // Whoever is in an exchange on it will find out.
+        self.requests.try_lock().is_none_or(|stream| !stream.is_hung_up())
     }
 }

@@ -4,7 +4,6 @@
 
 mod holder;
 mod nodes;
-mod text;
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -12,8 +11,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+pub use super::Scan;
 use super::descriptor::{self, Device, InterfaceDescriptor};
-use super::{Backend, Interface, NodeId};
+use super::{Backend, Interface, NodeId, text};
 pub use holder::holder_of;
 
 /// Where the kernel lists devices and interfaces.
@@ -32,16 +32,6 @@ const FIRST_READ_LEN: usize = 1024;
 const MAX_DEVICES: usize = 4096;
 /// The kernel makes a node first and configures the device then. If that did not happen for so long, it will not.
 const SETTLING_TIME: Duration = Duration::from_secs(3);
-
-/// What is on the bus.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Scan {
-    /// Interfaces that may be readers, sorted by bus, address and interface number.
-    pub interfaces: Vec<Interface>,
-    /// A device was plugged a moment ago and the kernel is not done with it. No node will change when it is: look
-    /// again soon, and do not keep this list.
-    pub settling: bool,
-}
 
 /// Interfaces that may be readers, sorted by bus, address and interface number.
 #[must_use]
@@ -165,10 +155,7 @@ impl Node {
         let is_new = made.is_some_and(|made| distance(made, SystemTime::now()) < SETTLING_TIME);
         Some(Self {
             path,
-            id: NodeId {
-                dev: metadata.dev(),
-                ino: metadata.ino(),
-            },
+            id: NodeId::from(&metadata),
             bus,
             address,
             is_new,
@@ -232,6 +219,9 @@ fn attribute(entry: &Path, name: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&line(&entry.join(name))?).into_owned())
 }
 
+/// The directories tell of every change; nobody has to look without being told.
+pub(crate) const LOOK_AGAIN: Option<Duration> = None;
+
 /// What [`SnapshotKey`] looks at in one directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct DirectoryState {
@@ -266,10 +256,7 @@ impl DirectoryState {
     fn of(path: &Path) -> Option<Self> {
         let metadata = fs::metadata(path).ok()?;
         Some(Self {
-            node: NodeId {
-                dev: metadata.dev(),
-                ino: metadata.ino(),
-            },
+            node: NodeId::from(&metadata),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             links: metadata.nlink(),
             len: metadata.len(),

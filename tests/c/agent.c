@@ -6,7 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#ifdef _WIN32
+#include <windows.h>
+#endif
 #include <winscard.h>
+
+/* Windows' headers have these under other names. */
+#ifndef MAX_READERNAME
+#define MAX_READERNAME 128
+#endif
+#ifndef MAX_ATR_SIZE
+#define MAX_ATR_SIZE 33
+#endif
 
 static SCARDCONTEXT context;
 static SCARDHANDLE card;
@@ -134,6 +145,8 @@ int main(void)
 		else
 			return 2;
 		printf("\n");
+		/* Windows has no buffering by lines. */
+		fflush(stdout);
 	}
 	return 0;
 }

@@ -76,9 +76,9 @@ fn is_refused(what: &str, with: impl FnOnce(&Path)) {
     let world = replaced(with);
     let mut player = lively(&world, &[]);
     player.agent.establish(0);
-    let begin = Instant::now();
+    let watch = Quiet::now();
     player.agent.gives("connect 2 3", NoAccess);
-    assert!(begin.elapsed() < SOON, "{what}: {:?}", begin.elapsed());
+    watch.assert_within(SOON, what);
     let path = record_files(&world).remove(0);
     assert!(
         player.logged(&path.display().to_string()) >= 1,

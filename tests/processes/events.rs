@@ -1,5 +1,7 @@
 //! What processes see of cards and readers that come and go.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -221,4 +223,43 @@ fn nothing_new_is_a_timeout_and_not_before_its_time() {
     let begin = Instant::now();
     a.gives(&format!("change 200 {state:x}"), Timeout);
     assert!(begin.elapsed() >= Duration::from_millis(200), "{:?}", begin.elapsed());
+}
+
+/// One of those who wait watches the interface, for those too who wait for slots that are nothing to him.
+#[test]
+fn a_watcher_of_one_slot_hears_the_others_for_everybody() {
+    for device in ["slots=3,card=none", "slots=3,card=none,interrupt=no"] {
+        let world = World::new(&[device]);
+        let (mut watcher, mut other) = (world.agent_at(0), world.agent_at(2));
+        watcher.start("change 20000 10");
+        watcher.waits();
+        other.start("change 20000 10");
+        other.waits();
+        world.tell("insert 0 2");
+        assert_eq!(other.result(SOON), "0 10022", "{device}");
+        watcher.waits();
+        other.start("change 20000 10020");
+        other.waits();
+        world.tell("remove 0 2");
+        assert_eq!(other.result(SOON), "0 20012", "{device}");
+        // Nor does it matter that somebody works in a third slot all the time.
+        world.tell("insert 0 1");
+        let mut worker = world.agent_at(1);
+        assert!(worker.call("connect 2 3").starts_with("0 "));
+        other.start("change 20000 20010");
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let work = thread::spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                worker.answers(SELECT, "9000");
+            }
+        });
+        other.waits();
+        world.tell("insert 0 2");
+        assert_eq!(other.result(SOON), "0 30022", "{device}");
+        stop.store(true, Ordering::Relaxed);
+        work.join().expect("the worker's answers");
+        world.tell("insert 0 0");
+        assert_eq!(watcher.result(SOON), "0 10022", "{device}");
+    }
 }

@@ -111,9 +111,9 @@ fn among_eight_who_wait_nobody_starves() {
 }
 
 /// Waits until an agent's call, which others have to end, sleeps.
-fn falls_asleep(agent: &Agent, listeners: usize) {
+fn falls_asleep(agent: &Agent) {
     let begin = Quiet::now();
-    while agent.listeners() <= listeners {
+    while !agent.is_asleep() {
         assert!(begin.elapsed() < SOON * 5, "it does not wait");
         thread::yield_now();
     }
@@ -129,9 +129,8 @@ fn who_has_waited_comes_before_who_has_just_had_it() {
     let mut first = 0;
     for _ in 0..8 {
         a.gives("begin", Fine);
-        let before = b.listeners();
         b.start("begin");
-        falls_asleep(&b, before);
+        falls_asleep(&b);
         a.start("end 0");
         a.start("begin");
         assert_eq!(a.result(SOON), "0", "end");
@@ -161,9 +160,8 @@ fn who_waits_and_is_stopped_is_passed_over() {
     let world = World::new(&[]);
     let (mut a, mut b) = (world.connected(SHARED), world.connected(SHARED));
     a.gives("begin", Fine);
-    let before = b.listeners();
     b.start("begin");
-    falls_asleep(&b, before);
+    falls_asleep(&b);
     stop_asleep(&b, &mut a);
     for _ in 0..20 {
         a.gives("end 0", Fine);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use winscard::error::Error::ResetCard;
 
 use crate::agents::*;
+use crate::support::quiet::Quiet;
 
 fn signal(agent: &Agent, number: libc::c_int) {
     let pid = libc::pid_t::try_from(agent.id()).unwrap();
@@ -176,7 +177,7 @@ fn a_process_stopped_in_mid_exchange_finishes_it_when_it_goes_on() {
 #[test]
 fn a_process_killed_while_stopped_in_mid_exchange_is_like_any_that_is_killed() {
     let world = World::new(&[]);
-    let (mut a, mut b) = stopped_in_exchange(&world, "05DC");
+    let (mut a, mut b) = stopped_in_exchange(&world, "2710");
     a.kill();
     let answer = b.result(SOON);
     assert!(answer.starts_with(&Expected::code(&ResetCard)), "{answer}");
@@ -184,7 +185,18 @@ fn a_process_killed_while_stopped_in_mid_exchange_is_like_any_that_is_killed() {
     b.answers(SELECT, "9000");
     let resets = world.resets();
     let (mut a, mut b) = stopped_in_exchange(&world, "01F4");
-    thread::sleep(Duration::from_secs(1));
+    // The reader has said it.
+    let end = Instant::now() + SOON;
+    loop {
+        let log = world.tell("log 0");
+        let last = log.last().unwrap();
+        if last.starts_with("< 80") && last.ends_with("9000") {
+            break;
+        }
+        assert!(Instant::now() < end, "{log:?}");
+    }
+    // And whoever carries it to the process has taken it.
+    Quiet::let_run(Duration::from_millis(300));
     a.kill();
     let answer = b.result(SOON);
     if answer == "0 9000" {

@@ -228,3 +228,28 @@ fn each_slot_has_a_state_of_its_own() {
         );
     }
 }
+
+/// Whoever watches the interface does so for all who wait for any of its slots.
+#[test]
+fn a_slot_that_the_watcher_does_not_ask_about_is_heard_by_who_does() {
+    for interrupt in [true, false] {
+        let bench = Bench::plug_as(Config {
+            slots: 2,
+            interrupt,
+            ..Config::default()
+        });
+        let (context, other) = (Context::new(), Context::new());
+        let watcher = Waiter::start(context.0, INFINITE, &[State::new(&bench.names[0], 0x10)]);
+        let waiter = Waiter::start(other.0, INFINITE, &[State::new(&bench.names[1], 0x10)]);
+        drop(bench.reader.insert(1, Chip::new(2)));
+        let (result, state) = waiter.end_of_one();
+        assert_eq!(
+            (result, state.event),
+            (Ok(()), 0x1_0022),
+            "interrupt endpoint: {interrupt}"
+        );
+        watcher.assert_goes_on();
+        drop(bench.reader.insert(0, Chip::new(1)));
+        assert_eq!(watcher.end_of_one().1.event, 0x1_0022);
+    }
+}

@@ -1,5 +1,6 @@
 //! Several calls that wait for the same readers.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -249,4 +250,32 @@ fn a_waiter_in_another_thread_costs_an_exchange_nothing_on_the_wire() {
             waiter.assert_waiting();
         },
     );
+}
+
+/// A call that has no use for what the reader reports may be the one that collects it; who waits hears of it all the same.
+#[test]
+fn news_that_another_call_of_the_process_collected_end_a_wait() {
+    let (context, other, bench) = (Context::new(), Context::new(), Bench::plug());
+    let card = other.connect(bench.name(), DIRECT).unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = Arc::clone(&stop);
+    let busy = thread::spawn(move || {
+        while !stopped.load(Ordering::Relaxed) {
+            assert!(card.end(LEAVE).is_err(), "no transaction");
+        }
+    });
+    let mut state = bench.state(0x10);
+    for number in 0..60 {
+        let waiter = Waiter::start(context.0, INFINITE, &[state]);
+        bench.insert(Chip::new(number));
+        let (result, inserted) = waiter.end_of_one();
+        assert_eq!((result, inserted.event & 0x22), (Ok(()), 0x22), "{number}");
+        let waiter = Waiter::start(context.0, INFINITE, &[inserted.next()]);
+        bench.remove();
+        let (result, removed) = waiter.end_of_one();
+        assert_eq!((result, removed.event & 0x12), (Ok(()), 0x12), "{number}");
+        state = removed.next();
+    }
+    stop.store(true, Ordering::Relaxed);
+    busy.join().unwrap();
 }

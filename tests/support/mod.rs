@@ -48,6 +48,19 @@ pub(crate) fn system_library() -> Option<PathBuf> {
     Some(PathBuf::from(line.split("=> ").nth(1)?.trim()))
 }
 
+/// Something of the system's that ours is compared with is missing: a failure unless it was asked for.
+pub(crate) fn go_without(what: &str, package: &str) {
+    assert!(
+        env::var_os("WINSCARD_TEST_NO_SYSTEM_HEADERS").is_some_and(|value| value == "1"),
+        "{what} is missing, which this project is compared with: apt-get install {package}, or set \
+         WINSCARD_TEST_NO_SYSTEM_HEADERS=1 to go without"
+    );
+    #[allow(clippy::print_stderr, reason = "tests")]
+    {
+        eprintln!("SKIPPED: no {what}");
+    }
+}
+
 /// Runs a tool and gives its output; a missing tool is named with its Debian package.
 pub(crate) fn run(command: &mut Command, package: &str) -> String {
     let output = output(command, package);

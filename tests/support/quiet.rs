@@ -70,4 +70,19 @@ impl Quiet {
     pub(crate) fn elapsed(&self) -> Duration {
         quiet(self.begin.elapsed(), busy().saturating_sub(self.busy))
     }
+
+    /// Asserts that no more than this has passed.
+    #[track_caller]
+    pub(crate) fn assert_within(self, limit: Duration, what: &str) {
+        let took = self.elapsed();
+        assert!(took < limit, "{what} took {took:?}");
+    }
+
+    /// Returns when everybody has had this much time to do what he is at.
+    pub(crate) fn let_run(time: Duration) {
+        let begin = Self::now();
+        while begin.elapsed() < time {
+            thread::sleep(TICK);
+        }
+    }
 }

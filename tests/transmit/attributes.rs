@@ -67,21 +67,26 @@ fn without_a_card() {
     assert!(direct.attribute(SCARD_ATTR_DEVICE_FRIENDLY_NAME_A).is_ok());
 }
 
-/// Wide names, what no driver knows, and libccid's internal tags (0x0FAE and its like), which leak through pcsc-lite.
+/// UTF-16 in the order of the machine's bytes, with a NUL: what UNICODE programs introduce a reader by.
+#[test]
+fn wide_names_are_the_same_names() {
+    let (bench, _context, card) = connected();
+    let wide: Vec<u8> = bench
+        .name
+        .encode_utf16()
+        .chain([0])
+        .flat_map(u16::to_ne_bytes)
+        .collect();
+    for id in [SCARD_ATTR_DEVICE_FRIENDLY_NAME_W, SCARD_ATTR_DEVICE_SYSTEM_NAME_W] {
+        assert_eq!(card.attribute(id).as_ref(), Ok(&wide));
+    }
+}
+
+/// What no driver knows, and libccid's internal tags (0x0FAE and its like), which leak through pcsc-lite.
 #[test]
 fn unknown_attributes_are_unsupported() {
     let (_bench, _context, card) = connected();
-    let unknown = [
-        0,
-        0x0303,
-        0x0FAC,
-        0x0FAE,
-        0x0FB4,
-        SCARD_ATTR_DEVICE_FRIENDLY_NAME_W,
-        SCARD_ATTR_DEVICE_SYSTEM_NAME_W,
-        SCARD_ATTR_ESC_RESET,
-        0xFFFF_FFFF,
-    ];
+    let unknown = [0, 0x0303, 0x0FAC, 0x0FAE, 0x0FB4, SCARD_ATTR_ESC_RESET, 0xFFFF_FFFF];
     for id in unknown {
         assert_eq!(card.attribute(id), Err(UnsupportedFeature), "{id:#x}");
         let mut len = 55;

@@ -9,12 +9,13 @@ use crate::api::constants::scard_ctl_code;
 use crate::api::types::DWORD;
 use crate::ccid::{self, Engine};
 use crate::error::{Error, Result};
+use crate::platform;
 use crate::usb::Transport;
 
 /// CM_IOCTL_GET_FEATURE_REQUEST, and the number it has on Windows (it comes through remote desktop).
 const GET_FEATURE_REQUEST: [DWORD; 2] = [scard_ctl_code(3400), 0x0031_3520];
 /// Vendor command to the reader.
-const ESCAPE: DWORD = scard_ctl_code(1);
+const ESCAPE: DWORD = scard_ctl_code(platform::ESCAPE_FUNCTION);
 /// Where the reader sits on the bus, as text; libccid has this too.
 const USB_PATH: DWORD = scard_ctl_code(3601);
 
@@ -53,7 +54,7 @@ const fn feature_code(tag: u8) -> DWORD {
     if tag == feature::CCID_ESC_COMMAND {
         ESCAPE
     } else {
-        scard_ctl_code(0x0033_0000 + tag as DWORD)
+        scard_ctl_code(platform::FIRST_FEATURE_FUNCTION + tag as DWORD)
     }
 }
 

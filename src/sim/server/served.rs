@@ -2,7 +2,6 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -133,11 +132,7 @@ impl Drop for Served {
 /// Makes a node under its name when it is complete.
 fn make_node(path: &Path) -> io::Result<NodeId> {
     let _stale = fs::remove_file(path);
-    let metadata = File::create_new(path)?.metadata()?;
-    Ok(NodeId {
-        dev: metadata.dev(),
-        ino: metadata.ino(),
-    })
+    NodeId::of(&File::create_new(path)?)
 }
 
 /// Makes the directories of a server's nodes, without what another server has left in them.

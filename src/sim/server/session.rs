@@ -57,6 +57,11 @@ impl Session {
         self.pending.is_some()
     }
 
+    /// Whether nobody can take the reader from who has it claimed.
+    pub(super) fn is_of_one_user(&self) -> bool {
+        self.port.lock().is_some_and(|state| state.device.config().one_user)
+    }
+
     /// When to look after the pending transfer.
     pub(super) fn wake(&self) -> Option<Instant> {
         self.pending.as_ref()?;
@@ -73,7 +78,11 @@ impl Session {
                 let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
                 self.start(Pending::In(InTransfer::new(wanted)), timeout_ms, now)
             }
-            Request::TakeOver => Some(self.with_any(|state, token| state.take_over(token))),
+            Request::TakeOver => {
+                let mut taken = false;
+                let reply = self.with_any(|state, token| taken = state.take_over(token));
+                Some(reply.and_then(|done| if taken { Ok(done) } else { Err(ErrorKind::Busy) }))
+            }
             Request::Release => Some(self.with_any(State::release)),
             Request::Claim => Some(self.with_claim(|_| Ok(Vec::new()))),
             Request::Control { request, length, data } => Some(self.control(request, length, &data, now)),

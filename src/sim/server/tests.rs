@@ -8,9 +8,9 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::{Options, Server};
+use crate::arbiter::wait::{entry, poll};
 use crate::sim::client;
 use crate::sim::remote::Control;
-use crate::sim::socket::{entry, poll};
 use crate::usb::{ErrorKind, Interface, Interrupt, Transport};
 
 const STATUS: [u8; 10] = [0x65, 0, 0, 0, 0, 0, 7, 0, 0, 0];

@@ -1,6 +1,6 @@
 # The command-line companion on a real reader: list, send, reset, watch, doctor, run and trace with opensc-tool; the capture of a trace holds the
 # bytes that the kernel saw on the bus, and Wireshark's dissector for CCID reads it.
-# seconds: 300
+# seconds: 600
 # incumbent: not
 tool() { timeout 120 "$BIN/winscard" "$@"; }
 library=$LIBDIR/libpcsclite.so.1
@@ -78,7 +78,7 @@ awk '$3 == "S" && $4 ~ /^Bo:/ && $7 == "=" { print substr($8 $9 $10, 1, 20) }' b
 [ "$(wc -l <told)" -ge 5 ]
 diff told seen
 export HOME=/tmp
-tshark -r usb.pcapng -Y 'usbccid.bMessageType && usb.urb_type == "S"' -T fields -e usbccid.bMessageType -e usbccid.bSlot -e usbccid.bSeq 2>shark.log >dissected || { cat shark.log; false; }
+tshark -r usb.pcapng -Y "usbccid.bMessageType && usb.urb_type == 'S'" -T fields -e usbccid.bMessageType -e usbccid.bSlot -e usbccid.bSeq 2>shark.log >dissected || { cat shark.log; false; }
 python3 - <<'END'
 told = [bytes.fromhex(line) for line in open("told")]
 number = lambda text: int(text, 0)

@@ -13,6 +13,7 @@ pub(super) fn printable(bytes: &[u8]) -> Option<String> {
 }
 
 /// Replaces every byte that is not printable ASCII by a dot, as pcscd does with interface names.
+#[cfg(unix)]
 pub(super) fn ascii(bytes: &[u8]) -> Option<String> {
     let text: String = bytes
         .iter()
