@@ -177,10 +177,13 @@ static void moving_readers(void)
 
 	section("reader");
 	awaited("reader goes", SCARD_STATE_PRESENT | SCARD_STATE_INUSE, "reader unplug");
+	/* The incumbent takes the card out first, and a moment later the reader. */
+	DWORD length = 0;
+	for (int turn = 0; turn < 200 && SCardListReaders(context, NULL, NULL, &length) == SCARD_S_SUCCESS; turn++)
+		pause_ms(50);
 	currents("no reader");
 	named("PnP", PNP, 0, 0);
 	every_call(card, "reader gone");
-	DWORD length = 0;
 	say("list", SCardListReaders(context, NULL, NULL, &length), " ");
 	join_as(context, SCARD_SHARE_SHARED, ANY, "connect");
 	say("disconnect", SCardDisconnect(card, SCARD_RESET_CARD), " ");
