@@ -164,6 +164,7 @@ Devices:
   iccd=a|b              a token without bulk endpoints, ICCD version A or B
   interrupt=yes|no      an interrupt endpoint (yes)
   composite=yes|no      a keyboard beside it in the same device (no)
+  one-user=yes|no       nobody can take it from a process that has it claimed (no)
   packet=N              wMaxPacketSize, 8 to 512 (64)
   vid=N pid=N release=N class=N
                         numbers of the device and interface (0x1209, 1, 0x100, 0x0B)

@@ -230,7 +230,8 @@ fn work(agent: &mut Agent, seed: u64, stop: &AtomicBool) -> usize {
             let _ended = agent.call("end 0");
         }
     }
-    let _ended = agent.call("end 0");
+    // Not the end of its transaction, which a reset that it has not been told of would keep open: the other waits for it.
+    let _gone = agent.call("disconnect 0");
     right
 }
 
