@@ -195,6 +195,7 @@ impl Card {
         share: Share,
         wanted: protocol::Wanted,
     ) -> Result<Attempt<(DWORD, u32)>> {
+        crate::inject::point("card");
         if turn.others()? == Some(Mode::Exclusive) {
             return Err(Error::SharingViolation);
         }
@@ -341,6 +342,7 @@ impl Card {
     /// `InvalidValue` (reader gone), `ReaderUnavailable`, `ResetCard`, `RemovedCard`, `NoSmartcard` (none, or pulled
     /// during the exchange), `ProtoMismatch`, `NotTransacted` (anything that went wrong on the way).
     pub fn transmit(&self, protocol: DWORD, command: &[u8], response: &mut [u8]) -> Result<usize> {
+        crate::inject::point("card");
         self.until_free(platform::READER_GONE, blocks(), |turn| {
             if self.is_shut_out(turn)? {
                 return Ok(Attempt::Busy);

@@ -132,6 +132,7 @@ impl<T> Table<T> {
     /// # Errors
     /// [`Error::NoMemory`] when all 16 384 slots are in use.
     pub fn insert(&self, object: Arc<T>) -> Result<u32> {
+        crate::inject::point("handle");
         let mut slots = self.slots().lock();
         let (position, generation) = slots.take_slot(object).ok_or(Error::NoMemory)?;
         let index = slots.first.wrapping_add(position);

@@ -18,7 +18,13 @@ mod env;
 pub mod error;
 pub mod ffi;
 pub mod fork;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod handle;
+#[cfg(feature = "panic-injection")]
+pub mod inject;
+#[cfg(not(feature = "panic-injection"))]
+mod inject;
 pub mod iso7816;
 pub mod logging;
 mod oserror;

@@ -22,7 +22,7 @@ use std::sync::{Once, OnceLock};
 
 use log::{LevelFilter, Log, Metadata, Record};
 
-use crate::{clock, env};
+use crate::clock;
 pub(crate) use system::{Target, thread_id};
 #[cfg(unix)]
 use unix as system;
@@ -38,7 +38,7 @@ static APDU_BODIES: AtomicBool = AtomicBool::new(false);
 /// A program that uses this crate as a Rust library and has set a logger of its own keeps it, with its own level.
 pub fn init() {
     ONCE.call_once(|| {
-        if let Some(wish) = env::var_os("WINSCARD_LOG") {
+        if let Some(wish) = crate::env::var_os("WINSCARD_LOG") {
             start(&wish.to_string_lossy());
         }
     });
@@ -55,7 +55,7 @@ fn start(wish: &str) {
     if level == LevelFilter::Off {
         return;
     }
-    let target = match env::var_os("WINSCARD_LOG_FILE").map(PathBuf::from) {
+    let target = match crate::env::var_os("WINSCARD_LOG_FILE").map(PathBuf::from) {
         None => Target::Stderr,
         Some(path) => match Target::open(&path) {
             Some(target) => target,
@@ -68,7 +68,7 @@ fn start(wish: &str) {
     }
     log::set_max_level(level);
     APDU_BODIES.store(
-        env::var_os("WINSCARD_LOG_APDU").is_some_and(|value| value == "1"),
+        crate::env::var_os("WINSCARD_LOG_APDU").is_some_and(|value| value == "1"),
         Ordering::Relaxed,
     );
     if !understood {

@@ -337,7 +337,8 @@ fn checksum(bytes: &[u8], skip: usize) -> u64 {
     sum
 }
 
-fn seal(bytes: &mut [u8], at: usize) {
+/// Puts the checksum of all else at `at`.
+pub(crate) fn seal(bytes: &mut [u8], at: usize) {
     let sum = checksum(bytes, at).to_le_bytes();
     if let Some(place) = bytes.get_mut(at..at + 8) {
         place.copy_from_slice(&sum);

@@ -66,7 +66,8 @@ impl Key {
         )
     }
 
-    fn parse(name: &str) -> Option<(Self, u8)> {
+    /// The key and index in the name of a record file.
+    pub(crate) fn parse(name: &str) -> Option<(Self, u8)> {
         let mut parts = name.strip_prefix("winscard-")?.split('-');
         let mut next = || parts.next();
         let key = Self {
@@ -265,6 +266,7 @@ impl Store {
 
     /// Reads header and one slot; either is `None` if it does not decode.
     pub(crate) fn read(&self, slot: u8) -> (Option<Header>, Option<Slot>) {
+        crate::inject::point("record");
         let mut bytes = [0; HEADER_LEN + SLOT_LEN];
         if slot == 0 {
             let _short = system::read_at(&self.file, &mut bytes, 0);
@@ -293,6 +295,7 @@ impl Store {
     }
 
     fn write(&self, bytes: &[u8], at: u64) {
+        crate::inject::point("record");
         self.writes.fetch_add(1, Ordering::AcqRel);
         if let Err(error) = system::write_all_at(&self.file, bytes, at) {
             log::error!("writing {}: {error}", self.path.display());

@@ -146,11 +146,13 @@ impl Engine {
                 Block::Word(word) => return Ok(copy_at(response, 0, &word.bytes())),
             };
             total += copy_at(response, total, self.data(&answer));
+            self.wipe_answer(&answer);
             if !self.more_follows(&answer) {
-                return if total == 0 {
-                    Err(empty_response(answer.header.icc))
-                } else {
-                    Ok(total)
+                return match total {
+                    0 => Err(empty_response(answer.header.icc)),
+                    // Callers look for the status word at the end, and before the beginning of such a response.
+                    1 => Err(Error::Protocol("a response without status word")),
+                    _ => Ok(total),
                 };
             }
             let now = Moment::now();

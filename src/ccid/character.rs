@@ -4,6 +4,7 @@
 use super::error::{Error, Result, SlotError};
 use super::exchange::Engine;
 use super::message::{Command, HEADER_LEN};
+use super::pin::Wiped;
 use super::tpdu::{Heard, Noise, nothing};
 use crate::clock::Moment;
 use crate::iso7816::t0::{self, Refusal};
@@ -48,7 +49,7 @@ impl Engine {
         wait: Duration,
     ) -> Result<()> {
         let end = Moment::now() + self.timeouts.total;
-        let mut buffer = [0; MAX_EXPECTED];
+        let mut buffer = Wiped([0; MAX_EXPECTED]);
         let mut action = exchange.start();
         loop {
             let (send, expect) = match action {
@@ -60,7 +61,7 @@ impl Engine {
             if left.is_zero() {
                 return Err(Error::Timeout);
             }
-            let room = buffer.get_mut(..expect).unwrap_or_default();
+            let room = buffer.0.get_mut(..expect).unwrap_or_default();
             let heard = self
                 .characters(transport, slot, send, 0, wait.min(left), room)
                 .map_err(|error| self.repair(transport, slot, error))?;
@@ -70,7 +71,7 @@ impl Engine {
                 Err(Noise::Mute) => return Err(SlotError::Mute.into()),
                 Err(Noise::Lost) => return Err(SlotError::Overrun.into()),
             };
-            action = exchange.step(buffer.get(..len).unwrap_or_default());
+            action = exchange.step(buffer.0.get(..len).unwrap_or_default());
         }
     }
 

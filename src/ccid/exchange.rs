@@ -39,6 +39,8 @@ pub struct Timeouts {
     pub abort: Duration,
     /// A whole exchange with all its time extensions and blocks.
     pub total: Duration,
+    /// The same of a command that neither card nor user have a part in, such as a status request.
+    pub plain_total: Duration,
 }
 
 impl Default for Timeouts {
@@ -53,6 +55,7 @@ impl Default for Timeouts {
             remainder: Duration::from_secs(3),
             abort: Duration::from_secs(1),
             total: Duration::from_secs(1200),
+            plain_total: Duration::from_secs(30),
         }
     }
 }
@@ -235,6 +238,32 @@ impl Engine {
         self.timeouts.command * self.quirks.command_factor.max(1)
     }
 
+    /// How long a command may take with all its time extensions. A reader that asks for time over its own status would
+    /// else hold a caller who only looks.
+    pub(super) fn total_time(&self, command: Command) -> Duration {
+        let Timeouts {
+            total,
+            plain_total,
+            power_on,
+            ..
+        } = self.timeouts;
+        match command {
+            Command::XfrBlock { .. } | Command::Secure { .. } | Command::Escape => total,
+            // Twice as long as any legal ATR.
+            Command::IccPowerOn(_) => total.min(power_on * 2),
+            Command::IccPowerOff
+            | Command::GetSlotStatus
+            | Command::GetParameters
+            | Command::ResetParameters
+            | Command::SetParameters(_)
+            | Command::IccClock(_)
+            | Command::T0Apdu { .. }
+            | Command::Mechanical(_)
+            | Command::Abort
+            | Command::SetDataRateAndClockFrequency => total.min(plain_total * self.quirks.command_factor.max(1)),
+        }
+    }
+
     /// One command and its answer. If host and reader fall out of step, they are brought together again before the
     /// error is returned.
     pub(super) fn exchange(
@@ -284,6 +313,7 @@ impl Engine {
         data: &[u8],
         write: Duration,
     ) -> Result<()> {
+        crate::inject::point("ccid");
         let len = HEADER_LEN + data.len();
         if self.output.len() < len {
             self.output.resize(len, 0);
@@ -311,9 +341,10 @@ impl Engine {
         command: Command,
         wait: Duration,
     ) -> Result<Answer> {
-        let wait = wait.min(self.timeouts.total);
+        let total = self.total_time(command);
+        let wait = wait.min(total);
         let started = Moment::now();
-        let end = started + self.timeouts.total;
+        let end = started + total;
         let mut deadline = started + wait;
         let (mut stale, mut extensions) = (0, 0);
         loop {

@@ -149,12 +149,13 @@ impl Engine {
         data: &[u8],
         wait: Duration,
     ) -> Result<Answer> {
-        let wait = wait.min(self.timeouts.total);
+        let total = self.total_time(command);
+        let wait = wait.min(total);
         let now = Moment::now();
         let mut call = Call {
             transport,
             deadline: now + wait,
-            end: now + self.timeouts.total,
+            end: now + total,
             wait,
         };
         let outcome = match (Order::of(command), version) {

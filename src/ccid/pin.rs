@@ -347,8 +347,17 @@ impl Drop for Secret {
     }
 }
 
+/// Room on the stack for what comes from a card; overwritten when it is given up.
+pub(super) struct Wiped<const N: usize>(pub(super) [u8; N]);
+
+impl<const N: usize> Drop for Wiped<N> {
+    fn drop(&mut self) {
+        wipe(&mut self.0);
+    }
+}
+
 /// Overwrites with zeros, in a way the compiler cannot leave out.
-pub(super) fn wipe(bytes: &mut [u8]) {
+pub(crate) fn wipe(bytes: &mut [u8]) {
     bytes.fill(0);
     hint::black_box(bytes);
 }

@@ -251,7 +251,8 @@ impl Engine {
         Err(Error::Protocol("T=1 without end"))
     }
 
-    fn wipe_answer(&mut self, answer: &Answer) {
+    /// Overwrites what came from the card, once it is copied out: a core of this process is to show none of it.
+    pub(super) fn wipe_answer(&mut self, answer: &Answer) {
         let end = super::message::HEADER_LEN + answer.len;
         wipe(self.input.get_mut(..end).unwrap_or_default());
     }

@@ -410,6 +410,7 @@ pub(super) fn quick() -> Timeouts {
         remainder: Duration::from_millis(30),
         abort: Duration::from_millis(30),
         total: Duration::from_millis(300),
+        plain_total: Duration::from_millis(300),
     }
 }
 

@@ -6,6 +6,7 @@ use super::descriptor::ExchangeLevel;
 use super::error::{Error, Result, SlotError};
 use super::exchange::{Answer, Engine};
 use super::message::{Command, IccStatus, chain};
+use super::pin::Wiped;
 use crate::clock::Moment;
 use crate::iso7816::apdu::MAX_COMMAND_LEN;
 use crate::iso7816::t1::{self, Action, Event, Exchange, Failure, MAX_BLOCK_LEN, PROLOGUE_LEN};
@@ -61,6 +62,7 @@ impl Engine {
         *state = exchange.state();
         match (result?, exchange.response_len()) {
             (None, 0) => Err(Error::Protocol("an empty response")),
+            (None, 1) => Err(Error::Protocol("a response without status word")),
             (None, len) => Ok(len),
             (Some(Failure::Aborted), _) => Err(Error::Protocol("the card aborted the exchange")),
             (Some(Failure::Unresponsive), _) => Err(Error::Protocol("the card does not come back into step")),
@@ -115,7 +117,7 @@ impl Engine {
         wait: Duration,
     ) -> Result<Option<Failure>> {
         let end = Moment::now() + self.timeouts.total;
-        let mut answer = [0; BLOCK_ROOM];
+        let mut answer = Wiped([0; BLOCK_ROOM]);
         let mut silences = 0;
         let mut begun = false;
         let mut action = exchange.start();
@@ -131,7 +133,7 @@ impl Engine {
             let result = if limit.is_zero() {
                 Err(Error::Timeout)
             } else {
-                self.exchange_block(transport, slot, exchange.block(), waiting, limit, &mut answer)
+                self.exchange_block(transport, slot, exchange.block(), waiting, limit, &mut answer.0)
             };
             let heard = match result {
                 // The reader was to report a mute card, and did not.
@@ -149,7 +151,7 @@ impl Engine {
             })?;
             begun = true;
             action = exchange.step(match heard {
-                Ok(len) => Event::Block(answer.get(..len).unwrap_or_default()),
+                Ok(len) => Event::Block(answer.0.get(..len).unwrap_or_default()),
                 Err(Noise::Parity) => Event::Parity,
                 Err(Noise::Mute) => Event::Mute,
                 Err(Noise::Lost) => Event::Unusable,
@@ -210,6 +212,7 @@ impl Engine {
                 return self.line_error(&answer, error);
             }
             total += copy_at(into, total, self.data(&answer));
+            self.wipe_answer(&answer);
             if !self.more_follows(&answer) {
                 return match total {
                     0 => nothing(answer.header.icc),

@@ -77,6 +77,7 @@ impl Engine {
 
     /// Reads one message. Whose answer it is, the caller decides.
     pub(super) fn read_message(&mut self, transport: &dyn usb::Transport, deadline: Moment) -> Result<Answer> {
+        crate::inject::point("ccid");
         let begun = self.read_beginning(transport, deadline)?;
         self.read_remainder(transport, begun)
     }

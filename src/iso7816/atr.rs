@@ -234,6 +234,7 @@ impl Atr {
     /// # Errors
     /// [`AtrError`] if the length or TS is out of range or interface bytes are missing.
     pub fn parse(atr: &[u8]) -> Result<Self, AtrError> {
+        crate::inject::point("iso7816");
         let (&[ts, t0, ..], true) = (atr, atr.len() <= MAX_ATR_LEN) else {
             return Err(AtrError::Length);
         };

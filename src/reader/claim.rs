@@ -22,6 +22,7 @@ impl Turn<'_> {
     /// `SharingViolation` if somebody outside of this arbitration has the interface, `ReaderUnavailable` if the device
     /// has left.
     pub(crate) fn attach(&mut self) -> Result<()> {
+        crate::inject::point("reader");
         let port = self.port();
         if port.is_claimed() {
             return Ok(());

@@ -32,6 +32,7 @@ pub(crate) enum Reset {
 impl Turn<'_> {
     /// Powers the card up, or resets it warm if it is powered. The protocol is open afterwards.
     pub(crate) fn power_up(&mut self) -> std::result::Result<(), PowerError> {
+        crate::inject::point("reader");
         let result = self.exchange(|engine, transport, slot| engine.power_on(transport, slot));
         self.card.protocol = 0;
         self.card.link = [0; 32];
@@ -51,7 +52,13 @@ impl Turn<'_> {
                 }
                 Err(PowerError::Absent)
             }
-            Err(ccid::Error::Usb(error)) if self.has_left(error) => Err(PowerError::Reader(error.into())),
+            Err(ccid::Error::Usb(error)) if self.has_left(error) => {
+                // Whether it has power nobody knows: whoever gets at the reader next begins anew.
+                if self.card.state.is_present() {
+                    self.card.state = CardState::Inserted;
+                }
+                Err(PowerError::Reader(error.into()))
+            }
             Err(error) => {
                 log::info!(
                     "{} slot {}: card does not answer: {error}",

@@ -204,6 +204,7 @@ impl Registry {
     }
 
     fn scan(&mut self, interfaces: Vec<Interface>, indices: &[u8]) {
+        crate::inject::point("registry");
         let mut readers = Vec::new();
         let mut keys = Vec::new();
         for (interface, &index) in interfaces.into_iter().zip(indices) {

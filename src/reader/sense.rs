@@ -20,6 +20,7 @@ impl Turn<'_> {
     /// # Errors
     /// As [`Self::attach`]; `ReaderUnavailable` also if the reader does not answer.
     pub(crate) fn refresh(&mut self) -> Result<()> {
+        crate::inject::point("reader");
         self.attach()?;
         self.notice_suspension();
         if self.hints.concern(self.slot) || self.port().doubts(&self.card) {

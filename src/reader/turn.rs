@@ -8,7 +8,7 @@ use parking_lot::MutexGuard;
 use super::hints::Hints;
 use super::link::{Gone, Link};
 use super::port::Port;
-use crate::arbiter::locks::{Byte, Mode};
+use crate::arbiter::locks::{Byte, LockFile, Mode};
 use crate::arbiter::record::{CardState, Header, Slot};
 use crate::ccid::Engine;
 use crate::clock::{Moment, boot_millis};
@@ -389,8 +389,18 @@ impl<'a> Turn<'a> {
     }
 }
 
+/// Gives the exchange lock back, also if writing the record panics: everybody else sleeps on it in the kernel.
+struct Unlock<'a>(&'a LockFile);
+
+impl Drop for Unlock<'_> {
+    fn drop(&mut self) {
+        self.0.unlock_exchange();
+    }
+}
+
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
+        let unlock = Unlock(self.port().locks());
         let store = self.port().store();
         if std::thread::panicking() && !self.unwinding {
             // Half an update is worse than none: leave the mark, so that the next turn starts over with the reader.
@@ -430,7 +440,7 @@ impl Drop for Turn<'_> {
             }
         }
         self.give_back();
-        self.port().locks().unlock_exchange();
+        drop(unlock);
         // Before anybody is woken: who finds it locked takes it that somebody is in an exchange.
         drop(self.gate.take());
         let whom = match (self.bell, self.freed) {

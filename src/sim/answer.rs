@@ -52,6 +52,7 @@ impl Device {
         answer.data = reply.data;
         let mut bytes = answer.encode();
         self.last_answer = Some(bytes.clone());
+        replace(&mut bytes, faults);
         spoil(&mut bytes, faults);
         if let Some(len) = faults.iter().find_map(Fault::cut) {
             bytes.truncate(len);
@@ -116,6 +117,17 @@ impl Device {
             halt,
             command: command.clone(),
         });
+    }
+}
+
+/// Puts other bytes in the place of the answer, still as the answer to this command.
+fn replace(bytes: &mut Vec<u8>, faults: &[Fault]) {
+    let Some(other) = faults.iter().find_map(Fault::answer) else {
+        return;
+    };
+    let own = std::mem::replace(bytes, other.to_vec());
+    for (to, from) in bytes.iter_mut().zip(own).skip(5).take(2) {
+        *to = from;
     }
 }
 

@@ -56,6 +56,8 @@ pub enum Fault {
     Garble(usize),
     /// IccPowerOn fails (bError 0xFE) with these `bPowerSelect` values; other commands are unharmed.
     PowerOnFails(Vec<u8>),
+    /// These bytes are the answer, with slot and sequence number put right where they reach that far.
+    Answer(Vec<u8>),
     /// The card is pulled out while the command is carried out.
     CardPulled,
     /// The device leaves the bus while the command is carried out.
@@ -188,6 +190,15 @@ impl Fault {
     pub(super) fn cut(&self) -> Option<usize> {
         if let Self::CutAnswer(len) = self {
             Some(*len)
+        } else {
+            None
+        }
+    }
+
+    /// What the answer is to be.
+    pub(super) fn answer(&self) -> Option<&[u8]> {
+        if let Self::Answer(bytes) = self {
+            Some(bytes)
         } else {
             None
         }

@@ -10,7 +10,7 @@ pub mod sim;
 mod sim_remote;
 #[cfg(unix)]
 pub mod sysfs;
-mod text;
+pub(crate) mod text;
 #[cfg(unix)]
 pub mod usbfs;
 #[cfg(windows)]

@@ -140,6 +140,7 @@ impl Transport for SimTransport {
     }
 
     fn bulk_out(&self, data: &[u8], timeout: Duration) -> Result<usize> {
+        crate::inject::point("usb");
         const WHAT: &str = "bulk out";
         let end = deadline(timeout);
         let mut state = self.port.lock_for(self.id, WHAT)?;
@@ -172,6 +173,7 @@ impl Transport for SimTransport {
     }
 
     fn bulk_in(&self, buffer: &mut [u8], timeout: Duration) -> Result<usize> {
+        crate::inject::point("usb");
         let end = deadline(timeout);
         let state = self.port.lock_for(self.id, "bulk in")?;
         let (state, result) = self.read(state, buffer, end);

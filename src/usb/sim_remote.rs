@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::{ControlRequest, ErrorKind, Interface, Interrupt, InterruptWait, NO_WAIT, Result, Transport};
+use crate::ccid::pin::wipe;
 use crate::oserror;
 use crate::sim::client::{self, connect};
 use crate::sim::failure;
@@ -119,12 +120,21 @@ impl Remote {
 }
 
 fn exchange(stream: &Stream, request: &Request, timeout: Duration) -> io::Result<protocol::Reply> {
-    stream.send_all(&protocol::frame(&request.encode()))?;
+    // What goes to a card may be a PIN: no copy stays.
+    let mut body = request.encode();
+    let mut frame = protocol::frame(&body);
+    let sent = stream.send_all(&frame);
+    wipe(&mut body);
+    wipe(&mut frame);
+    sent?;
     let end = Instant::now().checked_add(timeout.saturating_add(GRACE));
     if !stream.await_input(end)? {
         return Err(io::ErrorKind::TimedOut.into());
     }
-    Ok(protocol::decode_reply(&client::read_frame(stream)?))
+    let mut body = client::read_frame(stream)?;
+    let reply = protocol::decode_reply(&body);
+    wipe(&mut body);
+    Ok(reply)
 }
 
 impl Interrupts {
@@ -185,11 +195,15 @@ impl Transport for Remote {
     }
 
     fn bulk_out(&self, data: &[u8], timeout: Duration) -> Result<usize> {
-        let request = Request::BulkOut {
+        let mut request = Request::BulkOut {
             timeout_ms: millis(timeout),
             data: data.to_vec(),
         };
-        self.ask(&request, timeout, "bulk out").map(|_| data.len())
+        let result = self.ask(&request, timeout, "bulk out");
+        if let Request::BulkOut { data, .. } = &mut request {
+            wipe(data);
+        }
+        result.map(|_| data.len())
     }
 
     fn bulk_in(&self, buffer: &mut [u8], timeout: Duration) -> Result<usize> {
@@ -197,8 +211,10 @@ impl Transport for Remote {
             timeout_ms: millis(timeout),
             wanted: u32::try_from(buffer.len()).unwrap_or(u32::MAX),
         };
-        let data = self.ask(&request, timeout, "bulk in")?;
-        Ok(buffer.iter_mut().zip(&data).map(|(to, from)| *to = *from).count())
+        let mut data = self.ask(&request, timeout, "bulk in")?;
+        let count = buffer.iter_mut().zip(&data).map(|(to, from)| *to = *from).count();
+        wipe(&mut data);
+        Ok(count)
     }
 
     fn control_out(&self, request: ControlRequest, data: &[u8], timeout: Duration) -> Result<usize> {

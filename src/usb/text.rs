@@ -1,7 +1,7 @@
 //! Makes strings of devices printable.
 
 /// Replaces what is not printable, and what is not UTF-8, by dots. `None` if nothing is left to show.
-pub(super) fn printable(bytes: &[u8]) -> Option<String> {
+pub(crate) fn printable(bytes: &[u8]) -> Option<String> {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         text.extend(chunk.valid().chars().map(|c| if c.is_control() { '.' } else { c }));
@@ -14,7 +14,7 @@ pub(super) fn printable(bytes: &[u8]) -> Option<String> {
 
 /// Replaces every byte that is not printable ASCII by a dot, as pcscd does with interface names.
 #[cfg(unix)]
-pub(super) fn ascii(bytes: &[u8]) -> Option<String> {
+pub(crate) fn ascii(bytes: &[u8]) -> Option<String> {
     let text: String = bytes
         .iter()
         .map(|&byte| {
@@ -29,7 +29,7 @@ pub(super) fn ascii(bytes: &[u8]) -> Option<String> {
 }
 
 /// The text of a string descriptor (USB 2.0 §9.6.7): UTF-16LE after two bytes.
-pub(super) fn from_descriptor(descriptor: &[u8]) -> Option<String> {
+pub(crate) fn from_descriptor(descriptor: &[u8]) -> Option<String> {
     let (&[len, 3], _) = descriptor.split_first_chunk()? else {
         return None;
     };

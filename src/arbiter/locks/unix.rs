@@ -57,6 +57,7 @@ impl LockFile {
     /// # Errors
     /// The system's error (`ENOLCK`, or `ENOSYS`/`EPERM` in a sandbox).
     pub(crate) fn try_lock(&self, byte: Byte, mode: Mode) -> io::Result<bool> {
+        crate::inject::point("locks");
         match self.set(libc::F_OFD_SETLK, byte, lock_type(mode)) {
             Ok(()) => Ok(true),
             Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
@@ -93,9 +94,7 @@ impl LockFile {
 
     /// Gives the exchange lock back.
     pub(crate) fn unlock_exchange(&self) {
-        if let Err(error) = self.flock(libc::LOCK_UN) {
-            log::error!("unlocking: {error}");
-        }
+        insist(&"the exchange", || self.flock(libc::LOCK_UN));
     }
 
     fn flock(&self, operation: libc::c_int) -> io::Result<()> {
@@ -110,9 +109,7 @@ impl LockFile {
 
     /// Gives a lock back. There is nothing to do about a failure: closing the file gives it back as well.
     pub(crate) fn unlock(&self, byte: Byte) {
-        if let Err(error) = self.set(libc::F_OFD_SETLK, byte, libc::F_UNLCK) {
-            log::error!("unlocking {byte:?}: {error}");
-        }
+        insist(&byte, || self.set(libc::F_OFD_SETLK, byte, libc::F_UNLCK));
     }
 
     /// Whether somebody else holds a lock on `byte`, and which kind. Locks of this very file are not seen.
@@ -141,6 +138,16 @@ impl LockFile {
             Err(io::Error::last_os_error())
         } else {
             Ok(())
+        }
+    }
+}
+
+/// Unlocks, again if it fails: a lock left behind holds everybody up for as long as its file is open.
+fn insist(what: &dyn std::fmt::Debug, unlock: impl Fn() -> io::Result<()>) {
+    for _ in 0..3 {
+        match unlock() {
+            Ok(()) => return,
+            Err(error) => log::error!("unlocking {what:?}: {error}"),
         }
     }
 }

@@ -80,6 +80,7 @@ impl Ear {
     pub(crate) fn listen(&self) -> Heard {
         /// The longest event: its head and a name with its NUL. Less room left over means that there may be more to read.
         const LONGEST: usize = 16 + 256;
+        crate::inject::point("wait");
         let mut heard = Heard::default();
         let mut buffer = [0; 1024];
         // An overflowing queue says so with an event of its own; 64 rounds bound what a noisy bus can cost.

@@ -223,6 +223,7 @@ fn libccid_defect_3_empty_and_cut_answers_of_tokens_are_errors() {
         ]));
         let expected = match len {
             1 => Err(Error::Protocol("an empty response")),
+            2 => Err(Error::Protocol("a response without status word")),
             _ => Ok(counting(len - 1, [0, 0])[..len - 1].to_vec()),
         };
         assert_eq!(

@@ -144,6 +144,36 @@ fn endless_time_extensions_end_at_the_deadline() {
     assert!(started.elapsed() < Duration::from_secs(5));
 }
 
+/// Whoever only looks at a slot does not wait for as long as a card may compute.
+#[test]
+fn time_extensions_of_a_status_request_end_sooner_than_those_of_a_card() {
+    let reader = Reader::script(
+        0x65,
+        vec![|sent| {
+            let extension = sent.frame(0x81, 0x80, 254, 0, &[]);
+            (0..9_000).flat_map(|_| message(&extension)).collect()
+        }],
+    );
+    let mut engine = engine(EXTENDED, 271);
+    engine.set_timeouts(super::super::Timeouts {
+        total: Duration::from_secs(600),
+        plain_total: Duration::from_micros(200),
+        ..quick()
+    });
+    assert_eq!(engine.slot_status(&reader, 0), Err(Error::Timeout));
+}
+
+/// ISO 7816-4 §5.1: a response ends with SW1 SW2. Callers look for them there.
+#[test]
+fn a_response_of_one_byte_has_no_status_word() {
+    let reader = Reader::script(0x6F, vec![|sent| sent.data(&[0x90])]);
+    let mut engine = engine(EXTENDED, 271);
+    assert_eq!(
+        transmit(&mut engine, &reader, COMMAND),
+        Err(Error::Protocol("a response without status word"))
+    );
+}
+
 #[test]
 fn flood_of_time_extensions_ends_by_count() {
     let reader = Reader::script(

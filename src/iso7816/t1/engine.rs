@@ -188,6 +188,7 @@ impl<'a> Exchange<'a> {
 
     /// What to do after `event`.
     pub fn step(&mut self, event: Event<'_>) -> Action {
+        crate::inject::point("iso7816");
         self.fruitless += 1;
         if self.fruitless > MAX_FRUITLESS {
             return self.fail(Failure::Endless);
