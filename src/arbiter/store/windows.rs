@@ -35,7 +35,7 @@ const DIRECTORY_PATIENCE: Duration = Duration::from_millis(200);
 
 /// Where the records of the system's bus are.
 pub(super) fn records() -> PathBuf {
-    let base = std::env::var_os("ProgramData").unwrap_or_else(|| "C:\\ProgramData".into());
+    let base = crate::env::var_os("ProgramData").unwrap_or_else(|| "C:\\ProgramData".into());
     let folder = PathBuf::from(base).join("winscard");
     if !folder.is_dir()
         && let Err(error) = make_shared(&folder)
