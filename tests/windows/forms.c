@@ -12,9 +12,21 @@
 #include <string.h>
 #include <winscard.h>
 
-#ifndef SCARD_AUDIT_CHV_FAILURE /* mingw-w64's header has not got it */
+#ifndef SCARD_AUDIT_CHV_FAILURE /* mingw-w64's header has not got these */
 #define SCARD_AUDIT_CHV_FAILURE 0
 LONG WINAPI SCardAudit(SCARDCONTEXT hContext, DWORD dwEvent);
+LONG WINAPI SCardGetReaderIconA(SCARDCONTEXT hContext, LPCSTR szReaderName, LPBYTE pbIcon, LPDWORD pcbIcon);
+LONG WINAPI SCardGetReaderIconW(SCARDCONTEXT hContext, LPCWSTR szReaderName, LPBYTE pbIcon, LPDWORD pcbIcon);
+LONG WINAPI SCardGetDeviceTypeIdA(SCARDCONTEXT hContext, LPCSTR szReaderName, LPDWORD pdwDeviceTypeId);
+LONG WINAPI SCardGetDeviceTypeIdW(SCARDCONTEXT hContext, LPCWSTR szReaderName, LPDWORD pdwDeviceTypeId);
+LONG WINAPI SCardGetReaderDeviceInstanceIdA(SCARDCONTEXT hContext, LPCSTR szReaderName, LPSTR szDeviceInstanceId,
+    LPDWORD pcchDeviceInstanceId);
+LONG WINAPI SCardGetReaderDeviceInstanceIdW(SCARDCONTEXT hContext, LPCWSTR szReaderName, LPWSTR szDeviceInstanceId,
+    LPDWORD pcchDeviceInstanceId);
+LONG WINAPI SCardListReadersWithDeviceInstanceIdA(SCARDCONTEXT hContext, LPCSTR szDeviceInstanceId, LPSTR mszReaders,
+    LPDWORD pcchReaders);
+LONG WINAPI SCardListReadersWithDeviceInstanceIdW(SCARDCONTEXT hContext, LPCWSTR szDeviceInstanceId, LPWSTR mszReaders,
+    LPDWORD pcchReaders);
 #endif
 
 static SCARDCONTEXT context;
@@ -149,6 +161,61 @@ static void database(const char *reader)
 	say("again", SCardForgetReaderA(context, "Wine Reader"));
 }
 
+/* What is known of a reader's device, and groups and patterns by themselves. */
+static void devices(const char *reader)
+{
+	char a[1000], id[300];
+	WCHAR w[300], wide_id[300], wide_reader[300];
+	BYTE icon[10000];
+	GUID interfaces[4];
+	SCARD_ATRMASK pattern;
+	SCARD_READERSTATEA state;
+	SCARD_READERSTATEW wide_state;
+	DWORD length = 300, word = 0;
+	SCardListReadersW(context, NULL, wide_reader, &length);
+	say("type A", SCardGetDeviceTypeIdA(context, reader, &word));
+	say("type W", SCardGetDeviceTypeIdW(context, wide_reader, &word));
+	printf("%lu\n", (unsigned long)word);
+	length = sizeof icon;
+	say("icon A", SCardGetReaderIconA(context, reader, icon, &length));
+	printf("%lu bytes\n", (unsigned long)length);
+	length = 10;
+	say("icon W, short", SCardGetReaderIconW(context, wide_reader, icon, &length));
+	say("icon, no such reader", SCardGetReaderIconA(context, "nobody", icon, &length));
+	length = sizeof id;
+	say("instance A", SCardGetReaderDeviceInstanceIdA(context, reader, id, &length));
+	length = 300;
+	say("instance W", SCardGetReaderDeviceInstanceIdW(context, wide_reader, wide_id, &length));
+	length = sizeof a;
+	say("its readers A", SCardListReadersWithDeviceInstanceIdA(context, id, a, &length));
+	narrow(a, length);
+	length = 300;
+	say("its readers W", SCardListReadersWithDeviceInstanceIdW(context, wide_id, w, &length));
+	wide(w, length);
+	length = sizeof a;
+	say("nobody's readers", SCardListReadersWithDeviceInstanceIdA(context, "USB\\NOTHING", a, &length));
+	memset(&state, 0, sizeof state);
+	state.szReader = reader;
+	SCardGetStatusChangeA(context, 0, &state, 1);
+	memset(&pattern, 0, sizeof pattern);
+	pattern.cbAtr = state.cbAtr;
+	memcpy(pattern.rgbAtr, state.rgbAtr, state.cbAtr);
+	memset(pattern.rgbMask, 0xFF, sizeof pattern.rgbMask);
+	say("locate by ATR A", SCardLocateCardsByATRA(context, &pattern, 1, &state, 1));
+	printf("match %d\n", (state.dwEventState & SCARD_STATE_ATRMATCH) != 0);
+	memset(&wide_state, 0, sizeof wide_state);
+	wide_state.szReader = wide_reader;
+	pattern.rgbAtr[1] ^= 1;
+	say("locate by ATR W, another", SCardLocateCardsByATRW(context, &pattern, 1, &wide_state, 1));
+	printf("match %d\n", (wide_state.dwEventState & SCARD_STATE_ATRMATCH) != 0);
+	length = 4;
+	say("interfaces of no card", SCardListInterfacesA(context, "nocard", interfaces, &length));
+	say("introduce a group", SCardIntroduceReaderGroupA(context, "Wine$Empty"));
+	say("again", SCardIntroduceReaderGroupW(context, W("Wine$Empty")));
+	say("forget the group", SCardForgetReaderGroupW(context, W("Wine$Empty")));
+	say("again", SCardForgetReaderGroupA(context, "Wine$Empty"));
+}
+
 static void cache(void)
 {
 	UUID card = {1, 2, 3, {4, 5, 6, 7, 8, 9, 10, 11}};
@@ -174,6 +241,7 @@ int main(void)
 	use();
 	SCardListReadersA(context, NULL, a, &length);
 	database(a);
+	devices(a);
 	cache();
 	say("audit", SCardAudit(context, SCARD_AUDIT_CHV_FAILURE));
 	say("audit, no event", SCardAudit(context, 9));
