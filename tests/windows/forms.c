@@ -166,7 +166,7 @@ static void devices(const char *reader)
 {
 	char a[1000], id[300];
 	WCHAR w[300], wide_id[300], wide_reader[300];
-	BYTE icon[10000];
+	static BYTE icon[60000];
 	GUID interfaces[4];
 	SCARD_ATRMASK pattern;
 	SCARD_READERSTATEA state;
