@@ -21,7 +21,7 @@ in_copy ldconfig
 in_copy bash -c 'cc -o /tmp/first_light /mnt/repo/examples/first_light.c $(pkg-config --cflags --libs libpcsclite)'
 in_copy env LD_LIBRARY_PATH=/usr/local/lib/winscard /tmp/first_light list >out
 output_has "^$NAME\$" out
-in_copy winscard --help >out
+in_copy /usr/local/bin/winscard --help >out
 output_has 'sim' out
 
 in_copy "${make[@]}" activate
