@@ -1,5 +1,6 @@
 # make install: beside the distribution's library, used by nobody; activate: by everybody; uninstall: as if it had never been.
-# seconds: 240
+# seconds: 900
+# long: yes
 # incumbent: not
 built=/run/built
 mkdir -p "$built"

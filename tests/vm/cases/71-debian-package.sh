@@ -36,6 +36,8 @@ package -P winscard
 ! in_copy test -e /etc/ld.so.conf.d/00-winscard.conf
 
 # The library under the distribution's own name, in place of its package; and the headers in place of libpcsclite-dev.
+# The daemon asks for its very own version of the library, and so has to go.
+package -r --force-depends pcscd
 package -i --auto-deconfigure /run/*.deb
 in_copy dpkg --audit >log
 [ ! -s log ] || { cat log; false; }
