@@ -14,6 +14,9 @@ pub(crate) const POLL_INTERVAL_MS: u64 = 400;
 /// A watcher takes the interface from a peer who has not used it for this long.
 pub(crate) const HANDOVER_IDLE_MS: u64 = 250;
 
+/// How often to ask again because the reader reported something meanwhile.
+const MAX_REPORTS: u32 = 3;
+
 impl Turn<'_> {
     /// Brings the entry up to date with the reader. Asks the reader only if it may have changed.
     ///
@@ -75,7 +78,7 @@ impl Turn<'_> {
     fn ask(&mut self) -> Result<()> {
         let port = self.port();
         let (state, tells) = (self.card.state, port.tells_swaps());
-        let left = std::mem::take(&mut self.hints).say_left(self.slot, state, tells);
+        let mut left = std::mem::take(&mut self.hints).say_left(self.slot, state, tells);
         if !port.knows_status() {
             self.card.last_poll_ms = Moment::now().millis().max(1);
             if !self.card.state.is_present() {
@@ -83,7 +86,18 @@ impl Turn<'_> {
             }
             return Ok(());
         }
-        let (status, out_of_step) = self.ask_status();
+        let (mut status, mut out_of_step) = self.ask_status();
+        // A report from before the answer is no news after it; one from after it makes the answer old.
+        for _ in 0..MAX_REPORTS {
+            let Ok(hints) = port.reap() else { break };
+            self.note(hints.but(self.slot));
+            if !hints.concern(self.slot) || status.is_err() {
+                break;
+            }
+            left |= hints.say_left(self.slot, state, tells);
+            let again = self.ask_status();
+            (status, out_of_step) = (again.0, again.1 || out_of_step);
+        }
         if out_of_step {
             self.distrust(RESYNCED);
         }
