@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
@@ -26,7 +26,7 @@ pub(crate) struct Link {
     /// The handle's token; 0 for a context's link.
     token: AtomicU32,
     /// What the last call needed that had to wait.
-    spare: Mutex<Option<Waiting>>,
+    spare: Mutex<Option<(Waiting, Permit)>>,
     /// After how many calls that need not wait it is given up; 0 if there is none.
     keep_for: AtomicU32,
 }
@@ -170,7 +170,7 @@ impl Link {
     /// What it takes to wait: what is left of the last time, if anything.
     fn wait_again(&self) -> Result<Waiting> {
         let spare = self.spare.lock().take();
-        if let Some(mut waiting) = spare {
+        if let Some((mut waiting, _permit)) = spare {
             match waiting.resume() {
                 Ok(()) => return Ok(waiting),
                 Err(error) => log::debug!("waiting again: {error}"),
@@ -183,9 +183,11 @@ impl Link {
     /// every time, and making and closing an inotify instance costs more than the exchange of ten commands.
     fn keep(&self, waiting: Option<Waiting>) {
         if let Some(mut waiting) = waiting {
-            waiting.rest();
-            *self.spare.lock() = Some(waiting);
-            self.keep_for.store(KEEP_FOR, Ordering::Relaxed);
+            if let Some(permit) = Permit::take() {
+                waiting.rest();
+                *self.spare.lock() = Some((waiting, permit));
+                self.keep_for.store(KEEP_FOR, Ordering::Relaxed);
+            }
         } else {
             let left = self.keep_for.load(Ordering::Relaxed);
             if left > 0 {
@@ -210,6 +212,30 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Calls that did not have to wait until what the last one needed for waiting is given up.
 const KEEP_FOR: u32 = 10_000;
+
+/// How many handles of a process may keep what they need for waiting. A user has 128 inotify instances (the kernel's default), for all of his
+/// programs.
+const MOST_SPARES: usize = 4;
+
+static SPARES: AtomicUsize = AtomicUsize::new(0);
+
+/// The right to keep it.
+#[derive(Debug)]
+struct Permit;
+
+impl Permit {
+    fn take() -> Option<Self> {
+        let more = |count| (count < MOST_SPARES).then_some(count + 1);
+        let taken = SPARES.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        taken.ok().map(|_| Self)
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        SPARES.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 /// Sleeping until something changes.
 #[derive(Debug)]
@@ -289,3 +315,17 @@ impl Waiting {
 
 /// Looks after somebody closed a node.
 const RETRIES: u32 = 6;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Handles beyond number: a process keeps few of the inotify instances that all programs of a user share.
+    #[test]
+    fn few_handles_keep_what_they_need_for_waiting() {
+        let permits: Vec<Permit> = (0..50).filter_map(|_| Permit::take()).collect();
+        assert!(permits.len() <= MOST_SPARES);
+        let none_left = Permit::take().is_none();
+        assert!(none_left);
+    }
+}
