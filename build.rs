@@ -3,6 +3,7 @@
 
 use std::error::Error;
 use std::path::Path;
+use std::process::Command;
 use std::{env, fs};
 
 /// The name programs linked against pcsc-lite ask the loader for.
@@ -23,6 +24,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         // pcsc-lite's trampoline (LIBPCSCLITE_DELEGATE) has the same names in the global scope: calls inside must stay inside.
         link("-Wl,-Bsymbolic");
     }
+    if target_os == "linux" && env::var("CARGO_CFG_TARGET_ENV").is_ok_and(|env| env == "gnu") {
+        link_unwinder();
+    }
     if target_os == "windows" {
         println!("cargo:rerun-if-changed=winscard.def");
         let list = windows_exports()?;
@@ -33,6 +37,24 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     Ok(())
+}
+
+/// Takes the unwinder into the library, where the compiler has it as an archive: then every process that loads the library maps one
+/// file less, and an image that has only a C library suffices. Without the archive it stays the shared `libgcc_s.so.1`.
+fn link_unwinder() {
+    const ARCHIVE: &str = "libgcc_eh.a";
+    let linker = env::var_os("RUSTC_LINKER").unwrap_or_else(|| "cc".into());
+    let Ok(answer) = Command::new(linker).arg(format!("-print-file-name={ARCHIVE}")).output() else {
+        return;
+    };
+    // A compiler that does not have it answers with the bare name.
+    let answer = String::from_utf8_lossy(&answer.stdout);
+    let path = Path::new(answer.trim());
+    if let Some(folder) = path.parent().filter(|_| path.is_absolute() && path.is_file()) {
+        println!("cargo:rustc-link-search=native={}", folder.display());
+        // Not into the rlib: who links that decides for himself; and before std, which would ask for the shared one.
+        println!("cargo:rustc-link-lib=static:-bundle=gcc_eh");
+    }
 }
 
 /// The path of `winscard.def` without the names that only Unix has.

@@ -5,6 +5,7 @@ FOLDER/results.svg, and (table and plot) between the README's markers."""
 import html
 import math
 import os
+import statistics
 import sys
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
@@ -31,13 +32,13 @@ SAME_FLOOR = {"transmit16-outside": "transmit16-inside", "transmit256-outside": 
 
 
 def read(path):
-    """(column, measure) → the lowest of its rounds' 10th percentiles, in microseconds: what disturbs a round only ever adds."""
+    """(column, measure) → the middle of its rounds' 10th percentiles, in microseconds: rounds differ by more than libraries do."""
     rounds = {}
     with open(path, encoding="ascii") as file:
         for line in file:
             _, column, measure, p10, _, _ = line.split()
             rounds.setdefault((column, measure), []).append(int(p10) / 1000)
-    return {key: min(values) for key, values in rounds.items()}
+    return {key: statistics.median(values) for key, values in rounds.items()}
 
 
 def cell(value, unit=""):

@@ -8,6 +8,7 @@ Socket presents it to QEMU over the VSCard protocol (QEMU's docs/specs/ccid or l
 import os
 import socket
 import struct
+import subprocess
 import threading
 import time
 
@@ -81,12 +82,15 @@ class Card:
 
 
 class Socket:
-    """One card slot of QEMU: connects to the chardev's Unix socket and serves a Card from a thread of its own."""
+    """One card slot of QEMU: connects to the chardev's Unix socket and serves a Card from a thread of its own.
+
+    `program`, if there is one, answers the commands instead: it gets the connection as its standard input.
+    """
 
     INIT, READER_ADD, ATR, CARD_REMOVE, APDU = 1, 3, 5, 6, 7
 
-    def __init__(self, path, atr=DEFAULT_ATR):
-        self.path, self.atr, self.inserted = path, atr, True
+    def __init__(self, path, atr=DEFAULT_ATR, program=None):
+        self.path, self.atr, self.inserted, self.program = path, atr, True, program
         self.card = Card()
         self.stream = None
 
@@ -107,7 +111,10 @@ class Socket:
         self._send(self.READER_ADD)
         if self.inserted:
             self._send(self.ATR, self.atr)
-        threading.Thread(target=self._serve, args=(stream,), daemon=True).start()
+        if self.program:
+            subprocess.Popen([self.program], stdin=stream)  # ends with the connection
+        else:
+            threading.Thread(target=self._serve, args=(stream,), daemon=True).start()
 
     def close(self):
         """The reader was unplugged."""

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Boots the guest and runs one script of the repository in it: machine.py [--cpus N] [--timeout S] [--work DIR] SCRIPT.
+"""Boots the guest and runs one script of the repository in it: machine.py [--cpus N] [--timeout S] [--work DIR] [--card PROGRAM] SCRIPT.
 
 The serial console goes to standard output, the exit status is the script's (125: the guest died, 124: it took too long).
 In the guest the command `host` moves cards and readers, see Machine.command.
@@ -69,10 +69,10 @@ class Monitor:
 class Reader:
     """One usb-ccid reader with its card; the number decides port and names, so a re-plugged reader is the same one."""
 
-    def __init__(self, folder, number):
+    def __init__(self, folder, number, program=None):
         self.number, self.plugged = number, False
         self.ident, self.path = f"ccid{number}", os.path.join(folder, f"card{number}")
-        self.card = card.Socket(self.path)
+        self.card = card.Socket(self.path, program=program)
 
     def chardev(self):
         return ["-chardev", f"socket,id=card{self.number},path={self.path},server=on,wait=off"]
@@ -97,8 +97,8 @@ class Reader:
 class Machine:
     """The virtual machine. `on_line` gets every console line, `commands` are added to those the guest may give."""
 
-    def __init__(self, script, work, cpus=2, memory=1536, on_line=print, commands=None):
-        self.script, self.work, self.cpus, self.memory = script, work, cpus, memory
+    def __init__(self, script, work, cpus=2, memory=1536, on_line=print, commands=None, card_program=None):
+        self.script, self.work, self.cpus, self.memory, self.card_program = script, work, cpus, memory, card_program
         self.on_line, self.commands = on_line, commands or {}
         self.status = GUEST_DIED
         self.timers = []
@@ -126,7 +126,7 @@ class Machine:
     def run(self, timeout):
         """Boots, runs the script, and gives its exit status back."""
         folder = tempfile.mkdtemp(prefix="winscard-vm.")
-        self.readers = [Reader(folder, number) for number in (0, 1)]
+        self.readers = [Reader(folder, number, self.card_program) for number in (0, 1)]
         qemu = subprocess.Popen(
             self.qemu(folder, self.readers),
             stdin=subprocess.DEVNULL,
@@ -135,6 +135,7 @@ class Machine:
             text=True,
             errors="replace",
         )
+        self.process = qemu.pid
         # Whoever ends this program ends the guest too.
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
         expired = threading.Event()
@@ -164,6 +165,8 @@ class Machine:
         """The other end of the guest's `host` command: a line in, a line back."""
         try:
             self.monitor = Monitor(f"{folder}/qmp")
+            if self.card_program:
+                self._settle()
             self.readers[0].plug(self.monitor)
             control = connect(f"{folder}/host")
             for line in control.makefile():
@@ -174,6 +177,15 @@ class Machine:
                 control.sendall(answer.replace("\n", " ").encode() + b"\n")
         except OSError as error:
             self.on_line(f"machine: {error}")
+
+    def _settle(self):
+        """For measuring: the guest's processor has one of the host's to itself, everything else shares the others."""
+        cpus = sorted(os.sched_getaffinity(0))
+        if len(cpus) > 1:
+            guest = {cpu["thread-id"] for cpu in self.monitor.execute("query-cpus-fast")}
+            for thread in map(int, os.listdir(f"/proc/{self.process}/task")):
+                os.sched_setaffinity(thread, cpus[:1] if thread in guest else cpus[1:])
+            os.sched_setaffinity(0, cpus[1:])  # and the programs that are the cards
 
     def command(self, words):
         """card[2] remove | card[2] insert [ATR] | reader[2] plug | reader[2] unplug | reset | later SECONDS COMMAND…"""
@@ -228,9 +240,16 @@ def main():
     parser.add_argument("--cpus", type=int, default=2)
     parser.add_argument("--timeout", type=float, default=600)
     parser.add_argument("--work", default=".")
+    parser.add_argument("--card", help="a program that answers the card's commands")
     parser.add_argument("script", help="path inside the repository")
     options = parser.parse_args()
-    machine = Machine(options.script, os.path.abspath(options.work), options.cpus, on_line=lambda line: print(line, flush=True))
+    machine = Machine(
+        options.script,
+        os.path.abspath(options.work),
+        options.cpus,
+        on_line=lambda line: print(line, flush=True),
+        card_program=options.card,
+    )
     sys.exit(machine.run(options.timeout))
 
 
