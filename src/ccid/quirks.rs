@@ -92,6 +92,7 @@ const KEY_RELEASE: Duration = Duration::from_millis(250);
 const SECODER: &str = "Secoder commands pass to it in Escape messages (libccid)";
 const EMV_MODE: &str = "refuses plain ISO cards until switched out of EMV mode (libccid)";
 
+const GNUK: &str = "gnuk and Nitrokey Start: end messages with zero-length packets (gnuk's source)";
 const SHORT_BLOCKS: &[Fix] = &[Fix::MaxIfsd(48)];
 const WEDGES: &str = "hangs after an answer of whole packets; with blocks this short there is none (gnupg)";
 const NO_IFSD: &str = "eToken 5100: the token does not bear being told an IFSD (libccid)";
@@ -250,6 +251,15 @@ const TABLE: &[Row] = &[
         "CanoKey: ends messages with zero-length packets; over USB/IP it answers with the whole message however \
          little was asked for, and reports 0 bytes taken",
     ),
+    Row {
+        vendor: 0x08E6,
+        product: Some(0x4433),
+        release: Release::Is(0x0000),
+        fixes: &[Fix::EndsMessages],
+        reason: "QEMU's usb-ccid, which took these numbers: a transfer ends where the message does",
+    },
+    row(0x234B, 0x0000, &[Fix::EndsMessages], GNUK),
+    row(0x20A0, 0x4211, &[Fix::EndsMessages], GNUK),
     old(0x04E6, 0xE001, 0x0516),
     old(0x04E6, 0x5111, 0x0620),
     old(0x04E6, 0xE003, 0x0510),
