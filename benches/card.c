@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0
  * The card of the benchmark: standard input is the VSCard connection to QEMU, on which machine.py has presented the card. Answers
  * GET RESPONSE (00 C0 P1 P2 Le) with counting bytes and 9000, anything else with 6D00. It looks for the next command without sleeping for
- * a while, for the time a host needs to wake the card is no property of any library; at a priority that keeps it out of everyone's way. */
-#define _GNU_SOURCE
+ * a while, for the time a host needs to wake the card is no property of any library. */
 #include <errno.h>
-#include <sched.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -61,8 +59,6 @@ int main(void)
 {
 	static uint8_t body[LONGEST], answer[HEADER + 258];
 
-	if (sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){ 0 }) < 0)
-		return 1;
 
 	for (;;) {
 		uint8_t header[HEADER];

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Boots the guest and runs one script of the repository in it: machine.py [--cpus N] [--timeout S] [--work DIR] [--card PROGRAM] SCRIPT.
+"""Boots the guest and runs one script of the repository in it: machine.py [--cpus N] [--timeout S] [--work DIR] [--card PROGRAM] [--count] SCRIPT.
 
 The serial console goes to standard output, the exit status is the script's (125: the guest died, 124: it took too long).
 In the guest the command `host` moves cards and readers, see Machine.command.
@@ -97,9 +97,9 @@ class Reader:
 class Machine:
     """The virtual machine. `on_line` gets every console line, `commands` are added to those the guest may give."""
 
-    def __init__(self, script, work, cpus=2, memory=1536, on_line=print, commands=None, card_program=None):
+    def __init__(self, script, work, cpus=2, memory=1536, on_line=print, commands=None, card_program=None, count=False):
         self.script, self.work, self.cpus, self.memory, self.card_program = script, work, cpus, memory, card_program
-        self.on_line, self.commands = on_line, commands or {}
+        self.on_line, self.commands, self.count = on_line, commands or {}, count
         self.status = GUEST_DIED
         self.timers = []
         self.tail = collections.deque(maxlen=25)  # the console as it was, kernel messages included
@@ -109,7 +109,9 @@ class Machine:
         if not kernel:
             raise SystemExit("no kernel: run tests/vm/prepare first")
         share = "security_model=none"
-        command = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-smp", str(self.cpus), "-m", str(self.memory)]
+        # The guest's clock: the host's, or one that gains 1 ns with each instruction, and the host's time only where the guest idles.
+        processor = ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=on"] if self.count else ["-accel", "tcg,thread=multi"]
+        command = ["qemu-system-x86_64", *processor, "-smp", str(self.cpus), "-m", str(self.memory)]
         command += ["-kernel", kernel[0], "-initrd", os.path.join(CACHE, "initrd")]
         command += ["-append", f"console=ttyS0 quiet panic=-1 winscard.script={self.script}"]
         command += ["-nodefaults", "-display", "none", "-no-reboot", "-net", "none", "-serial", "stdio"]
@@ -242,6 +244,7 @@ def main():
     parser.add_argument("--work", default=".")
     parser.add_argument("--card", help="a program that answers the card's commands")
     parser.add_argument("script", help="path inside the repository")
+    parser.add_argument("--count", action="store_true", help="instructions are the guest's clock: for measuring")
     options = parser.parse_args()
     machine = Machine(
         options.script,
@@ -249,6 +252,7 @@ def main():
         options.cpus,
         on_line=lambda line: print(line, flush=True),
         card_program=options.card,
+        count=options.count,
     )
     sys.exit(machine.run(options.timeout))
 
