@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""report.py FIGURES FOLDER [README]: the benchmark's lines as a Markdown table, on standard output, as FOLDER/results.md with a plot as
-FOLDER/results.svg, and (table and plot) between the README's markers."""
+"""report.py FIGURES COUNTED FOLDER [README]: the benchmark's lines, by the clock and by instructions, as Markdown tables on standard output
+and in FOLDER/results.md with a plot as FOLDER/results.svg; the first table and the plot also between the README's markers."""
 import html
 import math
 import os
-import statistics
 import sys
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
@@ -32,13 +31,13 @@ SAME_FLOOR = {"transmit16-outside": "transmit16-inside", "transmit256-outside": 
 
 
 def read(path):
-    """(column, measure) → the middle of its rounds' 10th percentiles, in microseconds: rounds differ by more than libraries do."""
+    """(column, measure) → the lowest of its rounds' medians, in microseconds: what disturbs a round only ever adds."""
     rounds = {}
     with open(path, encoding="ascii") as file:
         for line in file:
-            _, column, measure, p10, _, _ = line.split()
-            rounds.setdefault((column, measure), []).append(int(p10) / 1000)
-    return {key: statistics.median(values) for key, values in rounds.items()}
+            _, column, measure, _, median, _ = line.split()
+            rounds.setdefault((column, measure), []).append(int(median) / 1000)
+    return {key: min(values) for key, values in rounds.items()}
 
 
 def cell(value, unit=""):
@@ -51,12 +50,17 @@ def ratio(upper, lower):
     return cell(upper / lower if upper is not None and lower else None, " ×")
 
 
-def table(figures):
-    lines = ["| | floor (µs) | winscard (µs) | pcscd (µs) | winscard / floor | pcscd / winscard |", "|---|--:|--:|--:|--:|--:|"]
+# What is mostly waiting has no instructions to count.
+WAITING = ("heard-first", "heard-other")
+
+
+def table(figures, unit):
+    lines = [f"| | floor ({unit}) | winscard ({unit}) | pcscd ({unit}) | winscard / floor | pcscd / winscard |", "|---|--:|--:|--:|--:|--:|"]
     for measure, text in MEASURES:
         floor = figures.get(("floor", SAME_FLOOR.get(measure, measure)))
         ours, pcscd = figures.get(("ours", measure)), figures.get(("pcscd", measure))
-        lines.append(f"| {text} | {cell(floor)} | {cell(ours)} | {cell(pcscd)} | {ratio(ours, floor)} | {ratio(pcscd, ours)} |")
+        if ours or pcscd:
+            lines.append(f"| {text} | {cell(floor)} | {cell(ours)} | {cell(pcscd)} | {ratio(ours, floor)} | {ratio(pcscd, ours)} |")
     return "\n".join(lines)
 
 
@@ -99,21 +103,38 @@ def write(path, text):
         file.write(text)
 
 
+HEAD = """Made by `benches/run`; what stands behind it is in its first lines.
+
+## By the clock
+
+{}
+
+![](results.svg)
+
+## By instructions
+
+Thousands of instructions of the guest, kernel and programs together; the same every time, on any machine.
+
+{}
+"""
+
+
 def main():
-    figures = read(sys.argv[1])
-    text = table(figures)
-    print(text)
-    write(os.path.join(sys.argv[2], "results.md"), f"Made by `benches/run`; what stands behind it is in its first lines.\n\n{text}\n\n![](results.svg)\n")
-    write(os.path.join(sys.argv[2], "results.svg"), plot(figures))
-    if len(sys.argv) > 3:
-        with open(sys.argv[3], encoding="utf-8") as file:
+    figures, counted, folder, *readme_path = read(sys.argv[1]), read(sys.argv[2]), *sys.argv[3:]
+    counted = {key: value for key, value in counted.items() if key[1] not in WAITING}
+    text, counts = table(figures, "µs"), table(counted, "1,000")
+    print(text, counts, sep="\n\n")
+    write(os.path.join(folder, "results.md"), HEAD.format(text, counts))
+    write(os.path.join(folder, "results.svg"), plot(figures))
+    if readme_path:
+        with open(readme_path[0], encoding="utf-8") as file:
             readme = file.read()
         head, begin, rest = readme.partition(BEGIN)
         _, end, tail = rest.partition(END)
         if not begin or not end:
-            sys.exit(f"{sys.argv[3]} lacks the lines {BEGIN} and {END}")
+            sys.exit(f"{readme_path[0]} lacks the lines {BEGIN} and {END}")
         picture = "![The same as bars](benches/results.svg)"
-        write(sys.argv[3], f"{head}{BEGIN}\n{text}\n\n{picture}\n{END}{tail}")
+        write(readme_path[0], f"{head}{BEGIN}\n{text}\n\n{picture}\n{END}{tail}")
 
 
 if __name__ == "__main__":
