@@ -105,7 +105,7 @@ uninstall:
 	rm -f "$(DESTDIR)$(DATADIR)/bash-completion/completions/winscard" "$(DESTDIR)$(DATADIR)/zsh/site-functions/_winscard" \
 	  "$(DESTDIR)$(DATADIR)/fish/vendor_completions.d/winscard.fish"
 	rm -f "$(DESTDIR)$(UDEVDIR)/70-winscard.rules" "$(DESTDIR)$(TMPFILESDIR)/winscard.conf"
-	rmdir --ignore-fail-on-non-empty "$(DESTDIR)$(OWNDIR)" "$(DESTDIR)$(INCLUDEDIR)/PCSC" 2>/dev/null || true
+	rmdir --ignore-fail-on-non-empty "$(DESTDIR)$(OWNDIR)" "$(DESTDIR)$(INCLUDEDIR)/PCSC" "$(DESTDIR)$(LIBDIR)/pkgconfig" 2>/dev/null || true
 	@[ -n "$(DESTDIR)" ] || [ "$(SYSTEM)" = no ] || contrib/settle
 
 deb: build
