@@ -14,12 +14,12 @@ use parking_lot::Mutex;
 use crate::api::constants as c;
 use crate::api::types::{DWORD, SCARDCONTEXT};
 use crate::arbiter::store::Key;
-use crate::arbiter::wait::Signal;
+use crate::arbiter::wait::{Ear, Signal};
 use crate::card::{self, Card};
 use crate::database::Domain;
 use crate::error::{Error, Result};
 use crate::handle::{Kind, Table};
-use crate::reader::link::Link;
+use crate::reader::link::{Link, Permit};
 use crate::reader::registry::{self, Reader};
 use crate::{fork, logging, reader, sim, started, trace};
 
@@ -95,6 +95,8 @@ pub struct Context {
     links: Mutex<HashMap<Key, Arc<Link>>>,
     /// One for each call that waits, for `SCardCancel`.
     waits: Mutex<Vec<Arc<Signal>>>,
+    /// What the last call that waited left for the next one.
+    spare: Mutex<Option<(Ear, Permit)>>,
 }
 
 impl Context {

@@ -12,7 +12,7 @@ use crate::arbiter::record::{CardState, Slot};
 use crate::arbiter::wait::{Ear, POLLIN, Signal, entry, poll};
 use crate::error::{Error, Result};
 use crate::oserror;
-use crate::reader::link::{Gone, Link};
+use crate::reader::link::{Gone, Link, Permit};
 use crate::reader::registry::{self, Reader, Snapshot};
 use crate::reader::status::{self, View};
 use crate::reader::watch::Watch;
@@ -51,6 +51,8 @@ struct Watched {
 /// Everything a waiting call holds.
 struct Wait {
     ear: Ear,
+    /// To keep the ear afterwards.
+    permit: Option<Permit>,
     signal: Arc<Signal>,
     watched: Vec<Watched>,
     /// Looks still due after somebody closed a node, whose locks are freed a little later.
@@ -93,6 +95,7 @@ impl Context {
             }
         };
         self.waits.lock().retain(|signal| !Arc::ptr_eq(signal, &wait.signal));
+        self.keep(wait);
         result
     }
 
@@ -151,7 +154,11 @@ impl Context {
             log::error!("cannot wait for readers: {error}");
             Error::NoMemory
         };
-        let ear = Ear::new().map_err(failed)?;
+        let spare = self.spare.lock().take();
+        let (ear, permit) = match spare {
+            Some((ear, permit)) => (ear, Some(permit)),
+            None => (Ear::new().map_err(failed)?, Permit::take()),
+        };
         for path in registry::bus_paths() {
             if let Err(error) = ear.add_bus(&path) {
                 log::info!("not watching {}: {error}", path.display());
@@ -159,10 +166,13 @@ impl Context {
         }
         let mut wait = Wait {
             ear,
+            permit,
             signal: Arc::new(Signal::new().map_err(failed)?),
             watched: Vec::new(),
             retries: 0,
         };
+        // What was heard since the last call.
+        wait.listen();
         for subject in subjects {
             let Subject::Reader(reader) = subject else { continue };
             let Ok(link) = self.link(reader) else { continue };
@@ -176,6 +186,14 @@ impl Context {
         }
         self.waits.lock().push(Arc::clone(&wait.signal));
         Ok(wait)
+    }
+
+    /// Keeps the ear for the next call: giving an inotify instance back takes the kernel 5 to 20 ms, by which the caller would hear later
+    /// of what it waited for.
+    fn keep(&self, wait: Wait) {
+        if let (Some(permit), true) = (wait.permit, cfg!(unix)) {
+            *self.spare.lock() = Some((wait.ear, permit));
+        }
     }
 
     fn sleep(&self, wait: &mut Wait, deadline: Option<Instant>) -> Result<()> {
@@ -218,17 +236,24 @@ impl Context {
         if fds.first().is_some_and(|fd| fd.revents != 0) {
             return Err(Error::Cancelled);
         }
-        let heard = wait.ear.listen();
-        if heard.bus || registry::is_settling() {
-            registry::rescan();
-        }
-        if heard.closed {
-            wait.retries = 6;
-        }
+        wait.listen();
         for watched in &mut wait.watched {
             watched.watch.take_over();
         }
         Ok(())
+    }
+}
+
+impl Wait {
+    /// Takes what was heard.
+    fn listen(&mut self) {
+        let heard = self.ear.listen();
+        if heard.bus || registry::is_settling() {
+            registry::rescan();
+        }
+        if heard.closed {
+            self.retries = 6;
+        }
     }
 }
 

@@ -213,7 +213,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// Calls that did not have to wait until what the last one needed for waiting is given up.
 const KEEP_FOR: u32 = 10_000;
 
-/// How many handles of a process may keep what they need for waiting. A user has 128 inotify instances (the kernel's default), for all of his
+/// How many handles of a process, card handles and contexts, may keep what they need for waiting. A user has 128 inotify instances (the kernel's default), for all of his
 /// programs.
 const MOST_SPARES: usize = 4;
 
@@ -221,10 +221,11 @@ static SPARES: AtomicUsize = AtomicUsize::new(0);
 
 /// The right to keep it.
 #[derive(Debug)]
-struct Permit;
+pub(crate) struct Permit;
 
 impl Permit {
-    fn take() -> Option<Self> {
+    /// `None` if too many have it.
+    pub(crate) fn take() -> Option<Self> {
         let more = |count| (count < MOST_SPARES).then_some(count + 1);
         let taken = SPARES.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
         taken.ok().map(|_| Self)

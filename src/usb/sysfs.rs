@@ -59,7 +59,8 @@ pub fn scan_at(sys: &Path, dev: &Path) -> Scan {
     for entry in fs::read_dir(sys).into_iter().flatten().flatten().take(MAX_DEVICES) {
         // Interfaces are listed beside their devices, as `device:configuration.interface`.
         if let Some(name) = entry.file_name().to_str().filter(|name| !name.contains(':')) {
-            any_device |= add_device(&mut scan, sys, name, dev).is_some();
+            // A root hub is the kernel's own, and no reader.
+            any_device |= name.starts_with("usb") || add_device(&mut scan, sys, name, dev).is_some();
         }
     }
     if !any_device {
