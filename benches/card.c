@@ -1,33 +1,20 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0
  * The card of the benchmark: standard input is the VSCard connection to QEMU, on which machine.py has presented the card. Answers
- * GET RESPONSE (00 C0 P1 P2 Le) with counting bytes and 9000, anything else with 6D00. It looks for the next command without sleeping for
- * a while, for the time a host needs to wake the card is no property of any library. */
+ * GET RESPONSE (00 C0 P1 P2 Le) with counting bytes and 9000, anything else with 6D00. */
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { APDU = 7, HEADER = 12, LONGEST = 65536 };
-static const uint64_t AWAKE_NS = 3000000;
-
-static uint64_t now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 static void receive(uint8_t *to, size_t length)
 {
-	uint64_t until = now() + AWAKE_NS;
-
 	while (length > 0) {
-		ssize_t got = recv(0, to, length, now() < until ? MSG_DONTWAIT : 0);
+		ssize_t got = recv(0, to, length, 0);
 
-		if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
+		if (got == 0 || (got < 0 && errno != EINTR))
 			_exit(0); /* the reader was unplugged */
 		if (got > 0) {
 			to += got;
@@ -58,7 +45,6 @@ static size_t command(const uint8_t *tpdu, size_t length, uint8_t *answer)
 int main(void)
 {
 	static uint8_t body[LONGEST], answer[HEADER + 258];
-
 
 	for (;;) {
 		uint8_t header[HEADER];
