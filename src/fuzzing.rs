@@ -3,8 +3,9 @@
 use crate::arbiter::locks::Mode;
 use crate::arbiter::record::{HEADER_LEN, Header, SLOT_LEN, Slot, seal};
 use crate::arbiter::store::Key;
+use crate::platform::state_word;
 use crate::reader::protocol::LinkData;
-use crate::reader::status::{View, event_word, state_word};
+use crate::reader::status::{View, event_word};
 use crate::usb;
 
 /// Reads `bytes` as a record, as it is and with checksums put right, and does with it what its readers do.
