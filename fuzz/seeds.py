@@ -15,6 +15,14 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARGETS = "usb_descriptors ccid_descriptor exchange atr t1 t0 interrupt pin record names database device".split()
 
+# Every kind of entry, and what makes one wrong.
+DATABASES = [
+    b'[reader "Counter"]\ndevice = "Reader 00 00"\ngroup = "SCard$DefaultReaders"\ngroup = "Ground \\"floor\\""\nforgotten = yes\n',
+    b'[card "Staff card"]\natr = 3B 12 00 AA 00\nmask = FF FF 00 FF 00\nprimary = {ABCDEF00-ABCD-1234-AABB-CCDDAABBCCDD}\n'
+    b'interface = {00000001-ABCD-1234-AABB-CCDDAABBCCDD}\nprovider 2 = "Name"\n',
+    b'# note\n[card "Staff card"]\natr = 3B6\n[card "STAFF CARD"]\nmask = FF\n[odd]\nx = 1\n[other]\n[reader "Counter"]\r\n\xff',
+]
+
 
 def literals(*patterns):
     """Byte strings of three bytes and more in the sources that match."""
@@ -97,6 +105,8 @@ def corpora():
         yield "record", b"\x01\x60\0\0\0" + slot + struct.pack("<I", 1000) + b"\x02" + bytes(27) + bytes([0x3B] * 13)
     yield "record", b"\x01\0\0\0\0" + b"WSCR\x02\0\0\0" + bytes(8) + bytes([1, 0, 7, 0, 9, 0, 0, 0])
     yield "record", b"\x01\0\0\0\0winscard-1-4-6-2f3-0-00"
+    for text in DATABASES:
+        yield "database", bytes([13]) + bytes.fromhex("3B68000077696E7363617264") + b"\0" + text
     for names in ([b"ACS", b"ACR38U-CCID"], [b"Yubico", b"YubiKey OTP+FIDO+CCID", b"\x08\x03A\0B\0C\0", b"CCID"],
                   ["Gemalto é".encode(), b"\x1b[2J\xff\n", b"\x04\x03\x00\xd8", b"x" * 130, b" ext", b"ACS:x"]):
         strings = b"".join(bytes([len(name)]) + name for name in names)

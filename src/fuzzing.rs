@@ -73,3 +73,10 @@ pub fn ascii(bytes: &[u8]) -> Option<String> {
 pub fn from_string_descriptor(bytes: &[u8]) -> Option<String> {
     usb::text::from_descriptor(bytes)
 }
+
+/// Reads the text of a database file, after one byte that says how many of its first bytes are a card's ATR.
+pub fn database(bytes: &[u8]) {
+    let (len, bytes) = bytes.split_first().unwrap_or((&0, &[]));
+    let (atr, text) = bytes.split_at(usize::from(*len % 34).min(bytes.len()));
+    crate::database::read_and_write(&String::from_utf8_lossy(text), atr);
+}

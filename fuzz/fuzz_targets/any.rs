@@ -6,7 +6,7 @@ use winscard_fuzz::*;
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 11] = [
+const TARGETS: [(&str, Target); 12] = [
     ("usb_descriptors", usb_descriptors::run),
     ("ccid_descriptor", ccid_descriptor::run),
     ("exchange", exchange::run),
@@ -17,6 +17,7 @@ const TARGETS: [(&str, Target); 11] = [
     ("pin", pin::run),
     ("record", record::run),
     ("names", names::run),
+    ("database", database::run),
     ("device", device::run),
 ];
 

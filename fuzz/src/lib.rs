@@ -5,6 +5,7 @@
 
 pub mod atr;
 pub mod ccid_descriptor;
+pub mod database;
 pub mod device;
 pub mod exchange;
 pub mod input;

@@ -57,6 +57,25 @@ pub(crate) struct View {
     layers: Vec<Database>,
 }
 
+/// For the fuzz target: reads a file's text, writes it and reads that again, which must be the same; and asks what it holds.
+#[cfg(fuzzing)]
+pub(crate) fn read_and_write(text: &str, atr: &[u8]) {
+    let first = text::parse(text);
+    let second = text::parse(&text::write(&first));
+    assert_eq!((&first.readers, &first.cards), (&second.readers, &second.cards));
+    assert_eq!(text::parse(&text::write(&second)), second);
+    let view = View { layers: vec![first] };
+    let attached = ["Reader 00 00".to_owned()];
+    for name in view.names(&attached, None) {
+        let _device = view.device(name.as_bytes(), &attached);
+    }
+    let _groups = view.groups(&attached);
+    for card in view.cards(Some(atr), &[]).into_iter().chain(view.cards(None, &[])) {
+        let _kind = view.card(&card).map(|kind| kind.matches(atr));
+        let _provider = view.provider(&card, 1);
+    }
+}
+
 impl View {
     /// Reads what a domain sees.
     pub(crate) fn read(domain: Domain) -> Self {

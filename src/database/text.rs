@@ -32,6 +32,8 @@ pub(super) fn parse(text: &str) -> Database {
     let mut database = Database::default();
     let mut section = open("");
     for line in text.lines() {
+        // Or it would lose one of several each time it is read and written.
+        let line = line.trim_end_matches('\r');
         let trimmed = line.trim();
         if trimmed.is_empty() || trimmed == HEADING {
             continue;
@@ -221,6 +223,13 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
     use super::*;
+
+    #[test]
+    fn what_is_kept_is_the_same_however_often_it_is_written() {
+        let once = parse("junk\r\r\r\n[odd]\r\r\nx\r\n");
+        assert_eq!(parse(&write(&once)), once);
+        assert_eq!(once.kept, ["junk", "[odd]", "x"]);
+    }
 
     fn sample() -> Database {
         Database {
