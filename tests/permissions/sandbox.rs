@@ -118,8 +118,9 @@ fn a_context_keeps_its_inotify_instance_from_wait_to_wait() {
         seen.push(instances(agent));
     }
     agent.gives("release", Fine);
-    assert!(seen.iter().all(|number| *number == seen[0]) && seen[0] > 0, "{seen:?}");
-    assert!(instances(agent) < seen[0], "{seen:?}, then {}", instances(agent));
+    // Beside it perhaps the one that tells of plugging, which outlives contexts.
+    assert!(seen.iter().all(|number| (1..=2).contains(number)), "{seen:?}");
+    assert_eq!(instances(agent) + 1, seen[2], "{seen:?}");
 }
 
 fn instances(agent: &Agent) -> usize {
