@@ -79,6 +79,7 @@ impl Context {
             state.touched = true;
         }
         if self.look(&subjects, states, None) {
+            see_off(&subjects, states);
             return Ok(());
         }
         if timeout == Timeout::After(Duration::ZERO) {
@@ -96,6 +97,9 @@ impl Context {
         };
         self.waits.lock().retain(|signal| !Arc::ptr_eq(signal, &wait.signal));
         self.keep(wait);
+        if result.is_ok() {
+            see_off(&subjects, states);
+        }
         result
     }
 
@@ -261,6 +265,15 @@ impl Watched {
     fn new(link: Arc<Link>, ear: &Ear) -> std::io::Result<Self> {
         let watch = Watch::begin(link.port(), ear, Byte::Waiting)?;
         Ok(Self { link, watch })
+    }
+}
+
+/// Who has just been told that a reader is gone does not find it in the list that he asks for next.
+fn see_off(subjects: &[Subject], states: &[ReaderState]) {
+    for (subject, state) in subjects.iter().zip(states) {
+        if let (Subject::Reader(reader), true) = (subject, state.event & (UNKNOWN | CHANGED) == UNKNOWN | CHANGED) {
+            registry::await_departure(reader);
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -94,6 +95,22 @@ pub(crate) fn readers() -> Arc<Snapshot> {
 pub(crate) fn rescan() -> Arc<Snapshot> {
     REGISTRY.get().lock().seen = None;
     readers()
+}
+
+/// Waits a moment until a reader that is found unplugged has left the list, too: the kernel hangs a node up some milliseconds
+/// before it removes it.
+pub(crate) fn await_departure(reader: &Reader) {
+    const STEPS: u32 = 50;
+    for _ in 0..STEPS {
+        let now = rescan();
+        let listed = now
+            .find(reader.name.as_bytes())
+            .is_some_and(|found| found.interface == reader.interface);
+        if !listed {
+            break;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// What to watch for readers that come and go.
