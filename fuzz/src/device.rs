@@ -439,8 +439,9 @@ impl Play<'_> {
             }
             12 => {
                 let card = self.card(a);
-                documented(SCardDisconnect(card, DWORD::from(b & 7)));
-                if b & 0x80 == 0 {
+                // One that is refused keeps its handle, and its transaction.
+                let gone = documented(SCardDisconnect(card, DWORD::from(b & 7)));
+                if gone && b & 0x80 == 0 {
                     self.cards.retain(|kept| *kept != card);
                 }
             }

@@ -17,6 +17,7 @@ mod calls;
 #[path = "../support/session.rs"]
 mod session;
 
+mod attacks;
 mod bench;
 mod cache;
 mod cards;

@@ -175,6 +175,7 @@ static void transactions(void)
 		show_status(card, "status");
 		show_status(beside, "the other's status");
 		say("begin", SCardBeginTransaction(card), " ");
+		say("end", SCardEndTransaction(card, SCARD_LEAVE_CARD), " ");
 		say("the other's begin", SCardBeginTransaction(beside), " ");
 		say("the other's end", SCardEndTransaction(beside, SCARD_LEAVE_CARD), " ");
 		say("reconnect", SCardReconnect(card, SCARD_SHARE_SHARED, ANY, SCARD_LEAVE_CARD, &protocol), " %lX", (unsigned long)protocol);
