@@ -297,8 +297,13 @@ impl Store {
     fn write(&self, bytes: &[u8], at: u64) {
         crate::inject::point("record");
         self.writes.fetch_add(1, Ordering::AcqRel);
-        if let Err(error) = system::write_all_at(&self.file, bytes, at) {
-            log::error!("writing {}: {error}", self.path.display());
+        // What is not written here is not known to the others: a transaction that has ended would be waited for for ever.
+        for tries_left in (0..WRITE_TRIES).rev() {
+            match system::write_all_at(&self.file, bytes, at) {
+                Ok(()) => break,
+                Err(error) if tries_left == 0 => log::error!("writing {}: {error}", self.path.display()),
+                Err(_) => {}
+            }
         }
     }
 
@@ -320,6 +325,9 @@ fn describe(path: &Path, error: &io::Error) -> io::Error {
         _ => io::Error::new(error.kind(), format!("record {}: {error}", path.display())),
     }
 }
+
+/// How often to try to write before giving up.
+const WRITE_TRIES: u32 = 8;
 
 fn slot_offset(slot: u8) -> u64 {
     HEADER_LEN as u64 + u64::from(slot) * SLOT_LEN as u64

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0
  * Every system call of the library fails once, in every way that the manual names, in a scenario that touches everything.
  *
- *     faults [STRIDE [SECONDS [NUMBER FAILURE]]]     every STRIDE-th of them (1: all); only the one, as a failure prints it
+ *     faults [STRIDE [SECONDS [FUNCTION [NUMBER FAILURE]]]]
+ *
+ * Every STRIDE-th of them (1: all); only those of a function; only the one, as a failure prints it.
  *
  * The C library's functions are replaced by the ones below, which count the calls made from inside a PC/SC call, and let one
  * of them fail (or be short). After each single fault:
@@ -46,7 +48,7 @@ static long struck_at;           /* number, kept */
 static int struck;               /* it has happened */
 
 /* How often each function was called from inside since the scenario began. */
-static struct { const char *name; long calls; } tally[64];
+static struct { const char *name; long calls, usual; } tally[64];
 
 static int strikes(const char *name)
 {
@@ -212,6 +214,8 @@ static const int *ways_of(const char *name)
 static const char *where = "";  /* the PC/SC call */
 static int strict;              /* nothing may fail now */
 static int refused;             /* how many calls did not succeed */
+static int was_refused;         /* the same at the end of a scenario with a fault */
+static int usually_refused;     /* the same without a fault: SCARD_W_RESET_CARD, SCARD_E_TIMEOUT */
 
 static int complain(const char *what, long value)
 {
@@ -383,9 +387,14 @@ static int strike(const char *name, long which, int how)
 	scenario();
 	reached = struck;
 	number = -1;
+	for (size_t i = 0; !*name && tally[i].name; i++)
+		tally[i].usual = tally[i].calls;
+	if (!*name)
+		usually_refused = refused;
 	if (seconds() - begun > 60)
 		exit(complain("took seconds:", (long)(seconds() - begun)));
 	strict = 1;
+	was_refused = refused;
 	scenario();
 	if (descriptors() > open_before)
 		exit(complain("descriptors left open:", descriptors() - open_before));
@@ -415,17 +424,20 @@ int main(int count, char **words)
 	for (size_t i = 0; tally[i].name; i++) {
 		const int *way = ways_of(tally[i].name);
 		long faults = 0, which;
+		if (count == 4 && strcmp(words[3], tally[i].name))
+			continue;
 		for (; *way; way++) {
-			/* How many calls there are depends on what is found out of date, and on time: until there is no such call. */
-			for (which = 0, reached = 1; reached; which++) {
+			/* How many calls there are depends on what is found out of date, and on time: until there is no such call.
+			 * Of a sample each has its chance: of those that there are when nothing fails. */
+			for (which = 0, reached = 1; stride == 1 ? reached : which < tally[i].usual; which++) {
 				if (made++ % stride)
 					continue;
 				reached = strike(tally[i].name, which, *way);
 				faults += reached;
-				noticed += reached && refused > 2; /* two are meant: SCARD_W_RESET_CARD, SCARD_E_TIMEOUT */
+				noticed += reached && was_refused > usually_refused;
 			}
 		}
-		printf("%s: %ld faults\n", tally[i].name, faults);
+		printf("%s: %ld faults, %ld calls\n", tally[i].name, faults, tally[i].usual);
 		done += faults;
 	}
 	for (int i = 0; i < 30; i++)

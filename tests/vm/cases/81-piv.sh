@@ -1,8 +1,10 @@
-# yubico-piv-tool, OpenSC's tools, p11tool and ssh with a PIV card nobody here wrote: keys and certificate made, listed, PIN, signatures, pkcs11-tool's test.
+# yubico-piv-tool, OpenSC's tools, p11tool, ssh-add and ssh with a PIV card nobody here wrote: key and certificate made, listed, PIN, signatures, login.
 # long: yes
 # seconds: 600
 # incumbent: not
 # needs: clients
 . /mnt/repo/tests/vm/guest/clients.sh
 both piv.sh token
-output_has '^No errors$' ours.out
+output_has '^Verified OK$' ours.out
+output_has '^Good "test" signature for tester' ours.out
+output_has '^in$' ours.out

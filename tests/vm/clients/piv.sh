@@ -13,24 +13,48 @@ echo "== yubico-piv-tool"
 "${run[@]}" yubico-piv-tool -r Nitrokey -a status 2>&1
 echo "== piv-tool"
 "${run[@]}" piv-tool -r 0 -n 2>&1
-"${run[@]}" piv-tool -r 0 -A M:9B:03 -G 9A:07 -o public.pem 2>&1 | plain
-head -n 1 public.pem
+# Its RSA key: OpenSC 0.23 built with OpenSSL 3 ends with "unable to gen RSA", whoever carries the bytes.
+"${run[@]}" piv-tool -r 0 -A M:9B:03 -G 9A:07 -o rsa.pem 2>&1 | plain
+echo "== a key on the card, by pyscard"
+"${run[@]}" /usr/bin/python3 "$CLIENTS/piv_key.py" 9A public.pem 2>&1
 openssl ecparam -name prime256v1 -genkey -noout -out issuer.pem
 openssl x509 -new -force_pubkey public.pem -key issuer.pem -subj /CN=tester -days 9 -outform DER -out certificate.der 2>&1
 "${run[@]}" piv-tool -r 0 -A M:9B:03 -C 9A -i certificate.der 2>&1
 echo "== opensc-explorer, pkcs15-tool"
 printf '%s\n' 'cat 0005' quit | "${run[@]}" opensc-explorer -r 0 2>&1 | sed -n 1,3p
 "${run[@]}" pkcs15-tool -r 0 --list-certificates --list-keys --list-pins 2>&1 | plain
+"${run[@]}" pkcs15-tool -r 0 --read-certificate 01 2>&1 | openssl x509 -noout -subject
 echo "== pkcs11-tool"
 p11 --list-slots 2>&1 | plain
 p11 --list-objects --login --pin 123456 2>&1 | plain
 p11 --list-mechanisms 2>&1
 p11 --login --pin 999999 --list-objects 2>&1 | tail -n 2
-p11 --login --pin 123456 --sign --id 01 -m SHA256-RSA-PKCS -i "$PIV_EXT_AUTH_KEY" -o signature 2>&1 | plain
+p11 --login --pin 123456 --sign --id 01 -m ECDSA-SHA256 --signature-format openssl -i "$PIV_EXT_AUTH_KEY" -o signature 2>&1 | plain
 openssl dgst -sha256 -verify public.pem -signature signature "$PIV_EXT_AUTH_KEY" 2>&1
 p11 --login --pin 123456 --test 2>&1 | plain
 echo "== p11tool"
 "${run[@]}" p11tool --provider "$module" --list-all-certs 2>&1 | grep -E 'Type|Label' | plain
-echo "== ssh"
+GNUTLS_PIN=123456 "${run[@]}" p11tool --provider "$module" --login --list-privkeys 2>&1 | grep -E 'Type|Label|Flags' | plain
+echo "== ssh-keygen, ssh-add, ssh"
 "${run[@]}" ssh-keygen -D "$module" >ssh.pub 2>ssh.log || cat ssh.log
-cut -d' ' -f1 ssh.pub | sort | uniq -c
+cut -d' ' -f1 ssh.pub
+printf '#!/bin/sh\necho 123456\n' >askpass
+chmod +x askpass
+export SSH_ASKPASS=$PWD/askpass SSH_ASKPASS_REQUIRE=force SSH_AUTH_SOCK=$PWD/agent
+"${run[@]}" ssh-agent -a "$SSH_AUTH_SOCK" >/dev/null
+ssh-add -s "$module" 2>&1 | sed 's/:.*//'
+ssh-add -L | cut -d' ' -f1,3
+echo text >text
+head -n 1 ssh.pub >card.pub
+ssh-keygen -Y sign -f card.pub -n test text 2>&1 | head -n 1
+sed 's/^/tester /' card.pub >signers
+ssh-keygen -Y verify -f signers -I tester -n test -s text.sig <text 2>&1 | sed 's/SHA256:.*//'
+ssh-add -e "$module" 2>&1 | sed 's/:.*//'
+pkill -x ssh-agent
+# A server of this session's own, which lets in who has the card's key.
+ssh-keygen -q -t ed25519 -N '' -f host
+printf '%s\n' "HostKey $PWD/host" "AuthorizedKeysFile $PWD/card.pub" 'StrictModes no' 'UsePAM no' 'PermitRootLogin yes' 'PasswordAuthentication no' "PidFile $PWD/sshd.pid" >sshd_config
+mkdir -p /run/sshd
+/usr/sbin/sshd -f "$PWD/sshd_config" -p 2222 -E sshd.log
+env -u SSH_AUTH_SOCK "${run[@]}" ssh -F none -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o PKCS11Provider="$module" -p 2222 root@127.0.0.1 echo in 2>ssh.log || tail -n 3 ssh.log
+kill "$(cat sshd.pid)"
