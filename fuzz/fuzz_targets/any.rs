@@ -33,4 +33,7 @@ fn chosen() -> Target {
     })
 }
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| chosen()(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    chosen()(data);
+    covered::note();
+});

@@ -5,6 +5,7 @@
 
 pub mod atr;
 pub mod ccid_descriptor;
+pub mod covered;
 pub mod database;
 pub mod device;
 pub mod exchange;

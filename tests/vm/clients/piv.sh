@@ -15,22 +15,23 @@ echo "== piv-tool"
 "${run[@]}" piv-tool -r 0 -n 2>&1
 # Its RSA key: OpenSC 0.23 built with OpenSSL 3 ends with "unable to gen RSA", whoever carries the bytes.
 "${run[@]}" piv-tool -r 0 -A M:9B:03 -G 9A:07 -o rsa.pem 2>&1 | plain
+echo
 echo "== a key on the card, by pyscard"
 "${run[@]}" /usr/bin/python3 "$CLIENTS/piv_key.py" 9A public.pem 2>&1
 openssl ecparam -name prime256v1 -genkey -noout -out issuer.pem
-openssl x509 -new -force_pubkey public.pem -key issuer.pem -subj /CN=tester -days 9 -outform DER -out certificate.der 2>&1
-"${run[@]}" piv-tool -r 0 -A M:9B:03 -C 9A -i certificate.der 2>&1
+openssl x509 -new -force_pubkey public.pem -key issuer.pem -subj /CN=tester -days 9 -out certificate.pem 2>&1
+"${run[@]}" piv-tool -r 0 -A M:9B:03 -C 9A -i certificate.pem 2>&1
 echo "== opensc-explorer, pkcs15-tool"
 printf '%s\n' 'cat 0005' quit | "${run[@]}" opensc-explorer -r 0 2>&1 | sed -n 1,3p
 "${run[@]}" pkcs15-tool -r 0 --list-certificates --list-keys --list-pins 2>&1 | plain
-"${run[@]}" pkcs15-tool -r 0 --read-certificate 01 2>&1 | openssl x509 -noout -subject
+"${run[@]}" pkcs15-tool -r 0 --read-certificate 01 2>&1 | openssl x509 -noout -subject 2>&1 | head -n 1
 echo "== pkcs11-tool"
 p11 --list-slots 2>&1 | plain
 p11 --list-objects --login --pin 123456 2>&1 | plain
 p11 --list-mechanisms 2>&1
 p11 --login --pin 999999 --list-objects 2>&1 | tail -n 2
 p11 --login --pin 123456 --sign --id 01 -m ECDSA-SHA256 --signature-format openssl -i "$PIV_EXT_AUTH_KEY" -o signature 2>&1 | plain
-openssl dgst -sha256 -verify public.pem -signature signature "$PIV_EXT_AUTH_KEY" 2>&1
+openssl dgst -sha256 -verify public.pem -signature signature "$PIV_EXT_AUTH_KEY" 2>&1 | head -n 1
 p11 --login --pin 123456 --test 2>&1 | plain
 echo "== p11tool"
 "${run[@]}" p11tool --provider "$module" --list-all-certs 2>&1 | grep -E 'Type|Label' | plain

@@ -172,6 +172,8 @@ static void transactions(void)
 		beside = join_as(other, SCARD_SHARE_SHARED, ANY, "connect beside");
 		say("begin", SCardBeginTransaction(card), " ");
 		say(number("end", disposition, 0, 0), SCardEndTransaction(card, disposition), " ");
+		if (disposition > SCARD_EJECT_CARD) /* refused, and not ended */
+			say("end", SCardEndTransaction(card, SCARD_LEAVE_CARD), " ");
 		show_status(card, "status");
 		show_status(beside, "the other's status");
 		say("begin", SCardBeginTransaction(card), " ");

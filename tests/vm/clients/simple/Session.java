@@ -30,7 +30,7 @@ public class Session {
             terminal.connect("T=1");
             System.out.println("T=1 as well");
         } catch (CardException refused) {
-            System.out.println("T=1: " + refused.getCause().getMessage());
+            System.out.println("T=1: " + refused.getMessage());
         }
         card.disconnect(true);
         card = terminal.connect("T=0");
