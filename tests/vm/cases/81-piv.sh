@@ -1,6 +1,6 @@
 # yubico-piv-tool, OpenSC's tools, p11tool, ssh-add and ssh with a PIV card nobody here wrote: key and certificate made, listed, PIN, signatures, login.
 # long: yes
-# seconds: 600
+# seconds: 1200
 # incumbent: not
 # needs: clients
 . /mnt/repo/tests/vm/guest/clients.sh

@@ -1,7 +1,7 @@
 # Long ones at once on one reader: GnuPG signs, a PKCS #11 session lists and checks PINs, pcsc_scan watches. Everybody gets right answers; then the same
 # with pcscd.
 # long: yes
-# seconds: 600
+# seconds: 1200
 # incumbent: not
 # needs: clients
 . /mnt/repo/tests/vm/guest/clients.sh

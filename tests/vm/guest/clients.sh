@@ -50,8 +50,8 @@ both() {
       trap - ERR
       set +eE +o pipefail
       cd "$turn" && . "$CLIENTS/$session"
-    ) >"$turn.out" 2>&1 || echo "the session's last command: $?" >>"$turn.out"
-    cp "$turn.out" "/mnt/work/out/${session%.sh}.$turn.out"
+    ) >"/mnt/work/out/${session%.sh}.$turn.out" 2>&1 || echo "the session's last command: $?" >>"/mnt/work/out/${session%.sh}.$turn.out"
+    cp "/mnt/work/out/${session%.sh}.$turn.out" "$turn.out"
     [ "$turn" = ours ] || stop_pcscd
   done
   cat ours.out
