@@ -190,7 +190,8 @@ class Machine:
             os.sched_setaffinity(0, cpus[1:])  # and the programs that are the cards
 
     def command(self, words):
-        """card[2] remove | card[2] insert [ATR] | reader[2] plug | reader[2] unplug | reset | later SECONDS COMMAND…"""
+        """card[2] remove | card[2] insert [ATR] | reader[2] plug | reader[2] unplug | reset | later SECONDS COMMAND…
+        emulated plug FOLDER CERTIFICATE CERTIFICATE CERTIFICATE | emulated unplug: QEMU's own card with an NSS database in WORK"""
         match words:
             case ["card" | "card2" as name, "remove"]:
                 self._reader(name).card.remove()
@@ -200,6 +201,10 @@ class Machine:
                 self._reader(name).plug(self.monitor)
             case ["reader" | "reader2" as name, "unplug"]:
                 self._reader(name).unplug(self.monitor)
+            case ["emulated", "plug", folder, first, second, third]:
+                self._emulate(os.path.join(self.work, folder), first, second, third)
+            case ["emulated", "unplug"]:
+                self._remove("ccid9")
             case ["reset"]:
                 self.reset()
             case ["later", seconds, *command]:
@@ -211,6 +216,21 @@ class Machine:
                 return self.commands[name](*arguments)
             case _:
                 return f"error: unknown command {' '.join(words)}"
+
+    def _emulate(self, database, first, second, third):
+        self.monitor.execute("device_add", driver="usb-ccid", id="ccid9", bus="xhci.0", port="4")
+        self.monitor.execute(
+            "device_add", driver="ccid-card-emulated", id="icc9", bus="ccid9.0", backend="certificates", db=f"sql:{database}", cert1=first, cert2=second, cert3=third
+        )
+
+    def _remove(self, device):
+        """Unplugs a device if it is there."""
+        try:
+            self.monitor.execute("device_del", id=device)
+        except RuntimeError:
+            return
+        while self.monitor.deleted.get(timeout=20) != device:
+            pass
 
     def _later(self, command):
         try:

@@ -13,7 +13,7 @@ token() {
   done
   # The one before leaves the bus with its server.
   pkill -x token || true
-  within 30 eval '! grep -qsx 20a0 /sys/bus/usb/devices/*/idVendor'
+  within 30 eval '! grep -qsxE "20a0|1050" /sys/bus/usb/devices/*/idVendor'
   "$BIN/token" 2>"$PWD/token.log" &
   within 30 usbip attach -r 127.0.0.1 -b 1-1
   within 30 eval 'grep -qsx 0b /sys/bus/usb/devices/*/bInterfaceClass'

@@ -56,12 +56,17 @@ fn filesystem() -> &'static dyn DynFilesystem {
 
 fn main() {
     let store = Store { ifs: filesystem(), efs: filesystem(), vfs: filesystem() };
+    // Some programs speak to one maker's readers only.
+    let (manufacturer, product, vid, pid) = match std::env::var("TOKEN_LIKE").as_deref() {
+        Ok("yubikey") => ("Yubico", "YubiKey CCID", 0x1050, 0x0404),
+        _ => ("Nitrokey", "Nitrokey 3", 0x20A0, 0x42B2),
+    };
     let options = Options {
-        manufacturer: Some("Nitrokey"),
-        product: Some("Nitrokey 3"),
+        manufacturer: Some(manufacturer),
+        product: Some(product),
         serial_number: Some("TEST"),
-        vid: 0x20A0,
-        pid: 0x42B2,
+        vid,
+        pid,
     };
     trussed_usbip::Builder::with_default_usb_classes(options)
         .dispatch(Dispatch::new())

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# NSS, the library with which Firefox and Chromium use PKCS #11 modules, by its own tools: module loaded, token and certificate listed, a message signed by the
+# card's key. Prints what two libraries have to print alike.
+module=$(echo /usr/lib/*/opensc-pkcs11.so)
+export PIV_EXT_AUTH_KEY=$PWD/management.key
+printf '\1\2\3\4\5\6\7\10%.0s' 1 2 3 >"$PIV_EXT_AUTH_KEY"
+"${run[@]}" /usr/bin/python3 "$CLIENTS/piv_key.py" 9A public.pem 2>&1
+openssl ecparam -name prime256v1 -genkey -noout -out issuer.pem
+openssl x509 -new -force_pubkey public.pem -key issuer.pem -subj /CN=tester -days 9 -out certificate.pem
+"${run[@]}" piv-tool -r 0 -A M:9B:03 -C 9A -i certificate.pem 2>&1
+echo 123456 >pin
+mkdir db
+certutil -N -d sql:db --empty-password
+modutil -dbdir sql:db -force -add OpenSC -libfile "$module" 2>&1 | grep -v '^$'
+"${run[@]}" modutil -dbdir sql:db -list OpenSC 2>&1 | grep -E 'slot|token|Slot Name|Token (Name|Model|Manufacturer)'
+"${run[@]}" certutil -d sql:db -L -h all -f pin 2>&1 | grep -v '^$'
+"${run[@]}" certutil -d sql:db -K -h PIV_II -f pin 2>&1 | sed -E 's/[0-9a-f]{40}//'
+echo text >text
+name=$("${run[@]}" certutil -d sql:db -L -h all -f pin 2>/dev/null | sed -nE 's/^(PIV_II:.*[^ ]) +[a-zA-Z,]+ *$/\1/p' | head -n 1)
+"${run[@]}" cmsutil -S -d sql:db -N "$name" -f pin -G -i text -o text.p7 2>&1
+openssl cms -verify -inform DER -in text.p7 -noverify 2>&1 | tr -d '\r'
