@@ -19,7 +19,7 @@ use crate::handle::{Kind, Table};
 use crate::platform;
 use crate::reader::link::{Attempt, Gone, Link};
 use crate::reader::power::PowerError;
-use crate::reader::registry::Reader;
+use crate::reader::registry::{self, Reader};
 use crate::reader::turn::{Owner, Turn};
 use crate::reader::{attrib, control, protocol};
 
@@ -311,8 +311,25 @@ impl Card {
     /// `SCardStatus`: waits for others' transactions.
     ///
     /// # Errors
-    /// `ReaderUnavailable` if the reader has left or does not answer; `ResetCard`, `RemovedCard`.
+    /// `ReaderUnavailable` if the reader has left or does not answer, `InvalidValue` if it is back (or another under its
+    /// name); `ResetCard`, `RemovedCard`.
     pub fn status(&self) -> Result<CardStatus> {
+        let result = self.current_status();
+        // pcsc-lite's library looks for the name first, then its server for the handle.
+        if matches!(result, Err(Error::ReaderUnavailable)) && self.is_succeeded() {
+            return Err(platform::READER_GONE);
+        }
+        result
+    }
+
+    /// Whether the reader has left and one is there under its name.
+    fn is_succeeded(&self) -> bool {
+        let now = registry::readers();
+        now.find(self.reader.name.as_bytes())
+            .is_some_and(|found| found.interface != self.reader.interface)
+    }
+
+    fn current_status(&self) -> Result<CardStatus> {
         self.until_free(Error::ReaderUnavailable, blocks(), |turn| {
             if self.is_shut_out(turn)? {
                 return Ok(Attempt::Busy);

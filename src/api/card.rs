@@ -296,6 +296,7 @@ pub extern "system" fn SCardEndTransaction(hCard: SCARDHANDLE, dwDisposition: DW
 /// |---|---|
 /// | `SCARD_E_INVALID_HANDLE` | no connection of this process |
 /// | `SCARD_E_READER_UNAVAILABLE` | the reader was unplugged, or does not work |
+/// | `SCARD_E_INVALID_VALUE` | the reader was unplugged, and one is there under its name (not on Windows) |
 /// | `SCARD_W_RESET_CARD`, `SCARD_W_REMOVED_CARD` | that happened and was not acknowledged by [`SCardReconnect`] |
 /// | `SCARD_E_INSUFFICIENT_BUFFER` | name or ATR do not fit; what fits is written, the name then without NUL, and all else as well |
 /// | `SCARD_E_INVALID_PARAMETER` | `SCARD_AUTOALLOCATE` with a null buffer |

@@ -52,7 +52,13 @@ fn a_handle_does_not_come_back_with_the_reader() {
         name.trim_end_matches(|c: char| c != ')')
     );
     assert_eq!(card.transmit(SELECT), Err(InvalidValue));
-    assert_eq!(card.status(), Err(ReaderUnavailable));
+    // Of a name that is listed pcsc-lite's server is asked, which no longer knows the handle.
+    let status = if second.name == name {
+        InvalidValue
+    } else {
+        ReaderUnavailable
+    };
+    assert_eq!(card.status(), Err(status));
     assert_eq!(card.reconnect(SHARED, ANY, LEAVE), Err(InvalidValue));
     let (value, name) = (context.value, second.name.clone());
     let next = at_once(move || connect(value, &name, EXCLUSIVE, ANY)).expect("the old transaction is gone with it");
