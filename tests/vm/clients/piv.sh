@@ -5,7 +5,7 @@ module=$(echo /usr/lib/*/opensc-pkcs11.so)
 export PIV_EXT_AUTH_KEY=$PWD/management.key
 printf '\1\2\3\4\5\6\7\10%.0s' 1 2 3 >"$PIV_EXT_AUTH_KEY"
 # What is different for every key: bytes of keys and signatures.
-plain() { sed -E 's/ +$//; s/ object [0-9]+$/ object/; /EC_POINT|^ +(04|[0-9a-f]{2})[:0-9a-f]*$|modulus|Fingerprint|SHA|serial/d; s/uri: .*//'; }
+plain() { sed -E 's/ +$//; s/ object [0-9]+$/ object/; /EC_POINT|^ +(04|[0-9a-f]{2})[:0-9a-f]*$|modulus|Fingerprint|SHA|serial|MD:guid/d; s/uri: .*//'; }
 p11() { "${run[@]}" pkcs11-tool --module "$module" "$@"; }
 
 echo "== yubico-piv-tool"
