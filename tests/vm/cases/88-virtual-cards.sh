@@ -19,9 +19,12 @@ cac() {
   within 30 eval 'grep -qsx 0b /sys/bus/usb/devices/*/bInterfaceClass'
   udevadm settle --timeout=20
 }
-both cac.sh cac
+# pcscd loses the card: libccid 1.5.2 says "Not enough data received: 0 bytes" to its long answers ("Unsupported card" at opensc-tool).
+COMPARE=no both cac.sh cac
 host emulated unplug
-output_has 'Common Access Card|CAC' ours.out
+output_has 'Common Access Card \(CAC\)' ours.out
+[ "$(grep -c '^Certificate Object' ours.out)" = 3 ]
+[ "$(grep -c '^Private Key Object' ours.out)" = 3 ]
 
 vicc --type iso7816 --reversed --port 35963 >vicc.log 2>&1 &
 within 30 eval 'ss -ltn | grep -q :35963'

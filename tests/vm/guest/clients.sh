@@ -32,7 +32,7 @@ stop_pcscd() {
   rm -rf /run/pcscd
 }
 
-# both SESSION [PREPARATION…]: the preparation before each turn.
+# both SESSION [PREPARATION…]: the preparation before each turn. COMPARE=no where the incumbent is known to fail: the outputs may differ.
 both() {
   local session=$1 turn OURS
   shift
@@ -55,5 +55,5 @@ both() {
     [ "$turn" = ours ] || stop_pcscd
   done
   cat ours.out
-  diff ours.out theirs.out
+  diff ours.out theirs.out || [ "${COMPARE:-yes}" = no ]
 }
