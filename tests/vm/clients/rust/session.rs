@@ -53,15 +53,12 @@ fn main() -> Result<(), Error> {
     thread.join().expect("the other thread")?;
 
     let card = context.connect(reader, ShareMode::Shared, Protocols::ANY)?;
-    context.get_status_change(Duration::from_secs(5), &mut states[1..])?;
-    states[1].sync_current_state();
+    let mut state = [ReaderState::new(reader.clone(), State::UNAWARE)];
+    context.get_status_change(Duration::from_secs(5), &mut state)?;
     host(&["card", "remove"]);
-    loop {
-        context.get_status_change(Duration::from_secs(20), &mut states[1..])?;
-        states[1].sync_current_state();
-        if states[1].event_state().contains(State::EMPTY) {
-            break;
-        }
+    while !state[0].event_state().contains(State::EMPTY) {
+        state[0].sync_current_state();
+        context.get_status_change(Duration::from_secs(20), &mut state)?;
     }
     println!("{:?}", card.transmit(b"\x80\xEE\x12\x34\x08", &mut [0; 258]));
     println!("{:?}", context.connect(reader, ShareMode::Shared, Protocols::ANY).map(|_| "a connection to nothing"));
