@@ -22,14 +22,16 @@ PREFERENCES = {
     "dom.ipc.processCount": 1,
     "gfx.webrender.software": True,
 }
-# Who sits before it: types the PIN whenever Firefox asks for one. The window is there, though nobody sees it.
+# Who sits before it: types the PIN whenever Firefox asks for one.
 HANDS = """
 const [pin] = arguments;
-Services.obs.addObserver(subject => {
-  const dialog = subject.Dialog;
-  dialog.ui.password1Textbox.value = pin;
-  dialog.ui.button0.ownerGlobal.setTimeout(() => dialog.ui.button0.click(), 500);
-}, "common-dialog-loaded");
+const prompter = {
+  QueryInterface: ChromeUtils.generateQI(["nsIPromptFactory", "nsIPrompt"]),
+  getPrompt() { return this; },
+  promptPassword(title, text, password) { password.value = pin; return true; },
+};
+const factory = { QueryInterface: ChromeUtils.generateQI(["nsIFactory"]), createInstance: iid => prompter.QueryInterface(iid) };
+Components.manager.QueryInterface(Ci.nsIComponentRegistrar).registerFactory(Services.uuid.generateUUID(), "", "@mozilla.org/prompter;1", factory);
 return true;
 """
 MODULE = """
@@ -96,12 +98,11 @@ def main():
         firefox = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
         call = Marionette(2828, 300)
-        capabilities = {"acceptInsecureCerts": True, "unhandledPromptBehavior": "ignore", "timeouts": {"script": 120000, "pageLoad": 200000}}
+        capabilities = {"timeouts": {"script": 120000, "pageLoad": 200000}}
         call("WebDriver:NewSession", capabilities={"alwaysMatch": capabilities})
         call("Marionette:SetContext", value="chrome")
         call("WebDriver:ExecuteScript", script=HANDS, args=[pin], sandbox="system")
-        for line in call("WebDriver:ExecuteAsyncScript", script=MODULE, args=[module], sandbox="system"):
-            print(line, flush=True)
+        print(*call("WebDriver:ExecuteAsyncScript", script=MODULE, args=[module], sandbox="system"), sep="\n", flush=True)
         if url:
             call("Marionette:SetContext", value="content")
             call("WebDriver:Navigate", url=url)

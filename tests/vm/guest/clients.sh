@@ -32,8 +32,8 @@ stop_pcscd() {
   rm -rf /run/pcscd
 }
 
-# both SESSION [PREPARATION…]: the preparation before each turn.
-both() {
+# turns SESSION [PREPARATION…]: both libraries' outputs in ours.out and theirs.out; the preparation before each turn.
+turns() {
   local session=$1 turn OURS
   shift
   for turn in ours theirs; do
@@ -55,5 +55,9 @@ both() {
     [ "$turn" = ours ] || stop_pcscd
   done
   cat ours.out
+}
+
+both() {
+  turns "$@"
   diff ours.out theirs.out
 }
