@@ -24,6 +24,8 @@ host emulated unplug
 output_has '^Common Access Card \(CAC\)$' ours.out
 [ "$(grep -c 'DN: CN=\(id\|signing\|encryption\)-cert$' ours.out)" = 3 ]
 [ "$(grep -c '^Private Key Object' ours.out)" = 3 ]
+output_has '^Verified OK$' ours.out
+output_has '^decrypted$' ours.out
 # libccid 1.5.2 takes the packet of no bytes with which QEMU's reader ends a message of full packets for the next message, and loses the card there.
 diff ours.out theirs.out >/dev/null || output_has '^Unsupported card$' theirs.out
 
