@@ -19,15 +19,14 @@ cac() {
   within 30 eval 'grep -qsx 0b /sys/bus/usb/devices/*/bInterfaceClass'
   udevadm settle --timeout=20
 }
-turns cac.sh cac
+# pcscd loses the card: libccid 1.5.2 says "Not enough data received: 0 bytes" to its long answers ("Unsupported card" at opensc-tool).
+COMPARE=no both cac.sh cac
 host emulated unplug
-output_has '^Common Access Card \(CAC\)$' ours.out
-[ "$(grep -c 'DN: CN=\(id\|signing\|encryption\)-cert$' ours.out)" = 3 ]
+output_has 'Common Access Card \(CAC\)' ours.out
+[ "$(grep -c '^Certificate Object' ours.out)" = 3 ]
 [ "$(grep -c '^Private Key Object' ours.out)" = 3 ]
 output_has '^Verified OK$' ours.out
 output_has '^decrypted$' ours.out
-# libccid 1.5.2 takes the packet of no bytes with which QEMU's reader ends a message of full packets for the next message, and loses the card there.
-diff ours.out theirs.out >/dev/null || output_has '^Unsupported card$' theirs.out
 
 vicc --type iso7816 --reversed --port 35963 >vicc.log 2>&1 &
 within 30 eval 'ss -ltn | grep -q :35963'

@@ -51,7 +51,7 @@ const done = arguments[arguments.length - 1];
     seen.push("logged in: " + token.isLoggedIn);
   }
   const certificates = Cc["@mozilla.org/security/x509certdb;1"].getService(Ci.nsIX509CertDB);
-  for (const certificate of await certificates.getCerts()) if (certificate.tokenName.startsWith("PIV")) seen.push(certificate.subjectName);
+  for (const certificate of await certificates.getCerts()) if (certificate.tokenName === "tester") seen.push(certificate.subjectName);
   return seen;
 })().then(done, error => done(["error: " + error]));
 """

@@ -32,8 +32,8 @@ stop_pcscd() {
   rm -rf /run/pcscd
 }
 
-# turns SESSION [PREPARATION…]: both libraries' outputs in ours.out and theirs.out; the preparation before each turn.
-turns() {
+# both SESSION [PREPARATION…]: the preparation before each turn. COMPARE=no where the incumbent is known to fail: the outputs may differ.
+both() {
   local session=$1 turn OURS
   shift
   for turn in ours theirs; do
@@ -55,9 +55,5 @@ turns() {
     [ "$turn" = ours ] || stop_pcscd
   done
   cat ours.out
-}
-
-both() {
-  turns "$@"
-  diff ours.out theirs.out
+  diff ours.out theirs.out || [ "${COMPARE:-yes}" = no ]
 }
