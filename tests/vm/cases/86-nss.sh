@@ -5,5 +5,5 @@
 # needs: clients all
 . /mnt/repo/tests/vm/guest/clients.sh
 both nss.sh token
-output_has '^tester:Certificate for PIV Authentication ' ours.out
+output_has '^tester:Certificate' ours.out
 output_has 'CMS Verification successful' ours.out
