@@ -1,6 +1,6 @@
 # Firefox without a window logs in to a TLS server with the key of a PIV card, by opensc-pkcs11.
 # long: yes
-# seconds: 1500
+# seconds: 3000
 # incumbent: not
 # needs: clients all
 . /mnt/repo/tests/vm/guest/clients.sh

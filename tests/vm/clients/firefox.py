@@ -97,8 +97,8 @@ def main():
     with open("firefox.log", "wb") as log:
         firefox = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
-        call = Marionette(2828, 300)
-        capabilities = {"timeouts": {"script": 120000, "pageLoad": 200000}}
+        call = Marionette(2828, 700)
+        capabilities = {"timeouts": {"script": 300000, "pageLoad": 300000}}
         call("WebDriver:NewSession", capabilities={"alwaysMatch": capabilities})
         call("Marionette:SetContext", value="chrome")
         call("WebDriver:ExecuteScript", script=HANDS, args=[pin], sandbox="system")
