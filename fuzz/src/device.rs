@@ -345,7 +345,10 @@ impl Play<'_> {
     }
 
     fn control(&self, a: u8, b: u8, input: &mut Input<'_>) {
-        let codes = [3400, 1, 6, 7, 18, 3, 2, 4].map(|code| 0x4200_0000 + code);
+        // The list of features, the escape, where the device is, and features by their numbers: PIN verification and change,
+        // PIN properties, TLV properties, and one that is not there.
+        let codes =
+            [3400, 1, 3601, 0x33_0006, 0x33_0007, 0x33_000A, 0x33_0012, 0x33_0008].map(|code| 0x4200_0000 + code);
         let data = match a >> 4 & 3 {
             0 => Vec::new(),
             1 => {
