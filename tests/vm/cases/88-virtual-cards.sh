@@ -1,7 +1,7 @@
 # Cards that nobody here wrote behind readers without hardware: QEMU's emulated CAC (libcacard) behind its CCID reader, beside pcscd; and vsmartcard's vicc
 # behind this library's software reader.
 # long: yes
-# seconds: 500
+# seconds: 900
 # incumbent: not
 # needs: clients all
 . /mnt/repo/tests/vm/guest/clients.sh

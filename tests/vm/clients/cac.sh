@@ -6,7 +6,6 @@ echo "== pkcs11-tool"
 "${run[@]}" timeout 100 pkcs11-tool --module "$module" -L 2>&1 | sed -E '/serial/d'
 "${run[@]}" timeout 100 pkcs11-tool --module "$module" -O 2>&1 | sed -E '/serial|uri|modulus|ID:|unique/d; s/ object [0-9]+$/ object/'
 "${run[@]}" timeout 100 pkcs11-tool --module "$module" --login --pin 1234 -O --type privkey 2>&1 | sed -E '/serial|uri|ID:/d'
-"${run[@]}" timeout 200 pkcs11-tool --module "$module" --login --pin 1234 --test 2>&1
 echo "== RSA"
 id=$("${run[@]}" timeout 100 pkcs11-tool --module "$module" --login --pin 1234 -O --type privkey 2>/dev/null | sed -n 's/^ *ID: *//p' | head -n 1)
 "${run[@]}" timeout 100 pkcs11-tool --module "$module" --read-object --type cert --id "$id" -o certificate.der 2>&1 | grep -v '^Using'
