@@ -1,6 +1,5 @@
 # Every observable result of a long list of calls (programs/conf_*.c) with this library and with pcscd, over the same reader in one boot. Where they
 # differ, 63-conformance.differences says so and why; anything else fails, and so does an explanation that explains nothing any more.
-# long: yes
 # seconds: 420
 # incumbent: not
 for part in args card events; do

@@ -1,6 +1,5 @@
 # The topics of pcsc-lite's own UnitaryTests, each a test that holds for any PC/SC library (programs/unitary.c): here with this library, and with
 # LIB=incumbent with pcscd.
-# long: yes
 # seconds: 240
 # incumbent: with pcscd
 for topic in $("$BIN/unitary"); do

@@ -1,4 +1,4 @@
-# node's pcsc-mini and @pokusew/pcsclite, and the Rust crate pcsc.
+# node's pcsc-mini and @pokusew/pcsclite, the Rust crate pcsc, and gscriptor's menus.
 # long: yes
 # seconds: 400
 # incumbent: not
@@ -6,3 +6,4 @@
 . /mnt/repo/tests/vm/guest/clients.sh
 both bindings.sh host reset
 [ "$(grep -c '^done$' ours.out)" = 2 ]
+[ "$(grep -c '^Script was executed without error' ours.out)" = 2 ]

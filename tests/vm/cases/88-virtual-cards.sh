@@ -1,7 +1,7 @@
 # Cards that nobody here wrote behind readers without hardware: QEMU's emulated CAC (libcacard) behind its CCID reader, beside pcscd; and vsmartcard's vicc
 # behind this library's software reader.
 # long: yes
-# seconds: 500
+# seconds: 900
 # incumbent: not
 # needs: clients all
 . /mnt/repo/tests/vm/guest/clients.sh
@@ -25,6 +25,8 @@ host emulated unplug
 output_has 'Common Access Card \(CAC\)' ours.out
 [ "$(grep -c '^Certificate Object' ours.out)" = 3 ]
 [ "$(grep -c '^Private Key Object' ours.out)" = 3 ]
+output_has '^Verified OK$' ours.out
+output_has '^decrypted$' ours.out
 
 vicc --type iso7816 --reversed --port 35963 >vicc.log 2>&1 &
 within 30 eval 'ss -ltn | grep -q :35963'

@@ -2,12 +2,7 @@
 # NSS, the library with which Firefox and Chromium use PKCS #11 modules, by its own tools: module loaded, token and certificate listed, a message signed by the
 # card's key. Prints what two libraries have to print alike.
 module=$(echo /usr/lib/*/opensc-pkcs11.so)
-export PIV_EXT_AUTH_KEY=$PWD/management.key
-printf '\1\2\3\4\5\6\7\10%.0s' 1 2 3 >"$PIV_EXT_AUTH_KEY"
-"${run[@]}" /usr/bin/python3 "$CLIENTS/piv_key.py" 9A public.pem 2>&1
-openssl ecparam -name prime256v1 -genkey -noout -out issuer.pem
-openssl x509 -new -force_pubkey public.pem -key issuer.pem -subj /CN=tester -days 9 -out certificate.pem
-"${run[@]}" piv-tool -r 0 -A M:9B:03 -C 9A -i certificate.pem 2>&1
+. "$CLIENTS/piv_certificate.sh"
 echo 123456 >pin
 mkdir db
 certutil -N -d sql:db --empty-password

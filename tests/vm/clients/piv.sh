@@ -21,6 +21,10 @@ echo "== a key on the card, by pyscard"
 openssl ecparam -name prime256v1 -genkey -noout -out issuer.pem
 openssl x509 -new -force_pubkey public.pem -key issuer.pem -subj /CN=tester -days 9 -out certificate.pem 2>&1
 "${run[@]}" piv-tool -r 0 -A M:9B:03 -C 9A -i certificate.pem 2>&1
+# One more, for the exchange of keys.
+"${run[@]}" /usr/bin/python3 "$CLIENTS/piv_key.py" 9D exchange.pem 2>&1
+openssl x509 -new -force_pubkey exchange.pem -key issuer.pem -subj /CN=exchange -days 9 -out exchange-certificate.pem 2>&1
+"${run[@]}" piv-tool -r 0 -A M:9B:03 -C 9D -i exchange-certificate.pem 2>&1
 echo "== opensc-explorer, pkcs15-tool"
 printf '%s\n' 'cat 0005' quit | "${run[@]}" opensc-explorer -r 0 2>&1 | sed -n 1,3p
 "${run[@]}" pkcs15-tool -r 0 --list-certificates --list-keys --list-pins 2>&1 | plain
@@ -32,6 +36,12 @@ p11 --list-mechanisms 2>&1
 p11 --login --pin 999999 --list-objects 2>&1 | tail -n 2
 p11 --login --pin 123456 --sign --id 01 -m ECDSA-SHA256 --signature-format openssl -i "$PIV_EXT_AUTH_KEY" -o signature 2>&1 | plain
 openssl dgst -sha256 -verify public.pem -signature signature "$PIV_EXT_AUTH_KEY" 2>&1 | head -n 1
+# What decryption is with keys of this kind: a secret that the other side's key and this one's have in common.
+openssl ecparam -name prime256v1 -genkey -noout -out other.pem
+openssl pkey -in other.pem -pubout -outform DER -out other.der
+p11 --login --pin 123456 --derive --id 03 -m ECDH1-COFACTOR-DERIVE -i other.der -o secret 2>&1 | plain
+openssl pkeyutl -derive -inkey other.pem -peerkey exchange.pem -out expected
+cmp secret expected && echo "the same secret"
 p11 --login --pin 123456 --test 2>&1 | plain
 echo "== p11tool"
 "${run[@]}" p11tool --provider "$module" --list-all-certs 2>&1 | grep -E 'Type|Label' | plain

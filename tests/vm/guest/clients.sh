@@ -55,5 +55,5 @@ both() {
     [ "$turn" = ours ] || stop_pcscd
   done
   cat ours.out
-  diff ours.out theirs.out || [ "${COMPARE:-yes}" = no ]
+  diff -a ours.out theirs.out || [ "${COMPARE:-yes}" = no ]
 }
