@@ -1,6 +1,7 @@
 //! What a `SCARDHANDLE` is: one connection to the card in one slot.
 
 mod disconnect;
+mod modes;
 mod reconnect;
 mod transaction;
 
@@ -23,6 +24,8 @@ use crate::reader::registry::{self, Reader};
 use crate::reader::turn::{Owner, Turn};
 use crate::reader::{attrib, control, protocol};
 
+pub(crate) use modes::{Disposition, Share};
+
 static CARDS: Table<Card> = Table::new(Kind::Card);
 
 /// The table of card handles.
@@ -36,68 +39,6 @@ pub(crate) fn cards() -> &'static Table<Card> {
 /// `InvalidHandle` for any value that is not a handle of this process.
 pub fn get(handle: SCARDHANDLE) -> Result<Arc<Card>> {
     CARDS.get(handle)
-}
-
-/// How a card is shared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Share {
-    /// No other connection.
-    Exclusive,
-    /// With others.
-    Shared,
-    /// With others, and without touching the card.
-    Direct,
-}
-
-impl Share {
-    pub(crate) fn parse(mode: DWORD) -> Result<Self> {
-        match mode {
-            c::SCARD_SHARE_EXCLUSIVE => Ok(Self::Exclusive),
-            c::SCARD_SHARE_SHARED => Ok(Self::Shared),
-            c::SCARD_SHARE_DIRECT => Ok(Self::Direct),
-            _ => Err(Error::InvalidValue),
-        }
-    }
-
-    /// Whether nobody else may be connected.
-    fn is_sole(self) -> bool {
-        self == Self::Exclusive || (self == Self::Direct && platform::DIRECT_IS_EXCLUSIVE)
-    }
-
-    /// The protocol that the caller is told of.
-    fn reported(self, protocol: u8) -> DWORD {
-        if self == Self::Direct && platform::DIRECT_IS_EXCLUSIVE {
-            0
-        } else {
-            protocol.into()
-        }
-    }
-}
-
-/// What to do with a card when letting go of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Disposition {
-    /// Nothing.
-    Leave,
-    /// Warm reset.
-    Reset,
-    /// Off.
-    Unpower,
-    /// Eject, which no CCID reader does for us.
-    Eject,
-}
-
-impl Disposition {
-    pub(crate) fn parse(value: DWORD) -> Result<Self> {
-        match value {
-            c::SCARD_LEAVE_CARD => Ok(Self::Leave),
-            c::SCARD_RESET_CARD => Ok(Self::Reset),
-            c::SCARD_UNPOWER_CARD => Ok(Self::Unpower),
-            c::SCARD_EJECT_CARD if platform::EJECT_UNPOWERS => Ok(Self::Unpower),
-            c::SCARD_EJECT_CARD => Ok(Self::Eject),
-            _ => Err(Error::InvalidValue),
-        }
-    }
 }
 
 /// What `SCardStatus` reports.
@@ -325,8 +266,7 @@ impl Card {
     /// Whether the reader has left and one is there under its name.
     fn is_succeeded(&self) -> bool {
         let now = registry::readers();
-        now.find(self.reader.name.as_bytes())
-            .is_some_and(|found| found.interface != self.reader.interface)
+        now.find(self.reader.name.as_bytes()).is_some() && !now.lists(&self.reader)
     }
 
     fn current_status(&self) -> Result<CardStatus> {

@@ -78,17 +78,22 @@ impl Context {
             state.event = 0;
             state.touched = true;
         }
-        if self.look(&subjects, states, None) {
-            see_off(&subjects, states);
-            return Ok(());
+        if !self.look(&subjects, states, None) {
+            if timeout == Timeout::After(Duration::ZERO) {
+                return Err(Error::Timeout);
+            }
+            self.await_change(&subjects, states, deadline)?;
         }
-        if timeout == Timeout::After(Duration::ZERO) {
-            return Err(Error::Timeout);
-        }
+        see_off(&subjects, states);
+        Ok(())
+    }
+
+    /// Sleeps until one of the entries has changed.
+    fn await_change(&self, subjects: &[Subject], states: &mut [ReaderState], deadline: Option<Instant>) -> Result<()> {
         // What happens until the wait is prepared makes no sound; so it is looked at once more before the first sleep.
-        let mut wait = self.prepare(&subjects)?;
+        let mut wait = self.prepare(subjects)?;
         let result = loop {
-            if self.look(&subjects, states, Some(&mut wait)) {
+            if self.look(subjects, states, Some(&mut wait)) {
                 break Ok(());
             }
             if let Err(error) = self.sleep(&mut wait, deadline) {
@@ -97,9 +102,6 @@ impl Context {
         };
         self.waits.lock().retain(|signal| !Arc::ptr_eq(signal, &wait.signal));
         self.keep(wait);
-        if result.is_ok() {
-            see_off(&subjects, states);
-        }
         result
     }
 
@@ -115,10 +117,7 @@ impl Context {
                 Subject::Ignored => continue,
                 Subject::List(before) => list_event(&snapshot, *before, state),
                 Subject::Reader(reader) => {
-                    let listed = snapshot
-                        .find(reader.name.as_bytes())
-                        .is_some_and(|now| now.interface == reader.interface);
-                    let sight = if listed {
+                    let sight = if snapshot.lists(reader) {
                         self.sight(reader, wait.as_deref_mut())
                     } else {
                         Sight::Gone

@@ -53,6 +53,12 @@ impl Snapshot {
     pub(crate) fn find(&self, name: &[u8]) -> Option<&Arc<Reader>> {
         self.readers.iter().find(|reader| reader.name.as_bytes() == name)
     }
+
+    /// Whether this reader is still there, and not another that has taken its name.
+    pub(crate) fn lists(&self, reader: &Reader) -> bool {
+        self.find(reader.name.as_bytes())
+            .is_some_and(|found| found.interface == reader.interface)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -102,11 +108,7 @@ pub(crate) fn rescan() -> Arc<Snapshot> {
 pub(crate) fn await_departure(reader: &Reader) {
     const STEPS: u32 = 50;
     for _ in 0..STEPS {
-        let now = rescan();
-        let listed = now
-            .find(reader.name.as_bytes())
-            .is_some_and(|found| found.interface == reader.interface);
-        if !listed {
+        if !rescan().lists(reader) {
             break;
         }
         thread::sleep(Duration::from_millis(1));

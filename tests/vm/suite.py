@@ -94,7 +94,8 @@ class Suite:
             file.writelines(f"{run.name} {run.mode} {run.seconds}\n" for run in self.todo)
         with open(os.path.join(self.work, "settings"), "w", encoding="utf-8") as file:
             file.write(f"LIB={self.lib}\n")
-            file.writelines(f"{name}={shlex.quote(value)}\n" for name, value in os.environ.items() if name.startswith(("WINSCARD_LOG", "WINSCARD_VM_")) and name != "WINSCARD_VM_CACHE")
+            handed_on = (item for item in os.environ.items() if item[0].startswith(("WINSCARD_LOG", "WINSCARD_VM_")))
+            file.writelines(f"{name}={shlex.quote(value)}\n" for name, value in handed_on)
         before = len(self.todo)
         limit = BOOT_SECONDS + sum(run.seconds + 45 for run in self.todo)
         machine = Machine("tests/vm/guest/suite", self.work, 2, on_line=lambda line: None, commands={"begin": self.begin, "end": self.end})

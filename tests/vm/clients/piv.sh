@@ -2,8 +2,7 @@
 # A PIV card in the hands of yubico-piv-tool and OpenSC: keys and a certificate made, then everything pkcs11-tool can do with them, p11tool, and ssh with
 # the card's key. Prints what two libraries have to print alike. Needs `run` (the words before each program) and a card fresh from the factory.
 module=$(echo /usr/lib/*/opensc-pkcs11.so)
-export PIV_EXT_AUTH_KEY=$PWD/management.key
-printf '\1\2\3\4\5\6\7\10%.0s' 1 2 3 >"$PIV_EXT_AUTH_KEY"
+. "$CLIENTS/piv_management.sh"
 # What is different for every key: bytes of keys and signatures.
 plain() { sed -E 's/ +$//; s/ object [0-9]+$/ object/; /EC_POINT|^ +(04|[0-9a-f]{2})[:0-9a-f]*$|modulus|Fingerprint|SHA|serial|MD:guid/d; s/uri: .*//'; }
 p11() { "${run[@]}" pkcs11-tool --module "$module" "$@"; }
@@ -17,10 +16,7 @@ echo "== piv-tool"
 "${run[@]}" piv-tool -r 0 -A M:9B:03 -G 9A:07 -o rsa.pem 2>&1 | plain
 echo
 echo "== a key on the card, by pyscard"
-"${run[@]}" /usr/bin/python3 "$CLIENTS/piv_key.py" 9A public.pem 2>&1
-openssl ecparam -name prime256v1 -genkey -noout -out issuer.pem
-openssl x509 -new -force_pubkey public.pem -key issuer.pem -subj /CN=tester -days 9 -out certificate.pem 2>&1
-"${run[@]}" piv-tool -r 0 -A M:9B:03 -C 9A -i certificate.pem 2>&1
+. "$CLIENTS/piv_certificate.sh"
 # One more, for the exchange of keys.
 "${run[@]}" /usr/bin/python3 "$CLIENTS/piv_key.py" 9D exchange.pem 2>&1
 openssl x509 -new -force_pubkey exchange.pem -key issuer.pem -subj /CN=exchange -days 9 -out exchange-certificate.pem 2>&1

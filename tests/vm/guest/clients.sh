@@ -34,7 +34,7 @@ stop_pcscd() {
 
 # both SESSION [PREPARATION…]: the preparation before each turn. COMPARE=no where the incumbent is known to fail: the outputs may differ.
 both() {
-  local session=$1 turn OURS
+  local session=$1 turn output OURS
   shift
   for turn in ours theirs; do
     mkdir "$turn"
@@ -46,12 +46,14 @@ both() {
       start_pcscd
       run=(env) OURS=
     fi
+    # Where it can be read while it runs.
+    output=/mnt/work/out/${session%.sh}.$turn.out
     (
       trap - ERR
       set +eE +o pipefail
       cd "$turn" && . "$CLIENTS/$session"
-    ) >"/mnt/work/out/${session%.sh}.$turn.out" 2>&1 || echo "the session's last command: $?" >>"/mnt/work/out/${session%.sh}.$turn.out"
-    cp "/mnt/work/out/${session%.sh}.$turn.out" "$turn.out"
+    ) >"$output" 2>&1 || echo "the session's last command: $?" >>"$output"
+    cp "$output" "$turn.out"
     [ "$turn" = ours ] || stop_pcscd
   done
   cat ours.out
