@@ -6,6 +6,7 @@ use super::gemalto::Firmware;
 use super::message::{Command, CommandStatus, HEADER_LEN, Header, IccStatus, ResponseKind, Voltage};
 use super::pipe::Pipe;
 use super::quirks::Quirks;
+use super::transfer::Ends;
 use crate::clock::Moment;
 use crate::usb;
 use std::fmt;
@@ -35,6 +36,8 @@ pub struct Timeouts {
     pub control: Duration,
     /// The rest of an answer whose beginning has arrived.
     pub remainder: Duration,
+    /// The zero-length packet after a message of full packets, from a reader that may not send it.
+    pub end: Duration,
     /// The end of everything an aborted command still has to say.
     pub abort: Duration,
     /// A whole exchange with all its time extensions and blocks.
@@ -53,6 +56,7 @@ impl Default for Timeouts {
             escape: Duration::from_secs(30),
             control: Duration::from_secs(1),
             remainder: Duration::from_secs(3),
+            end: Duration::from_millis(50),
             abort: Duration::from_secs(1),
             total: Duration::from_secs(1200),
             plain_total: Duration::from_secs(30),
@@ -98,12 +102,10 @@ pub struct Engine {
     pub(super) output: Vec<u8>,
     /// The message coming in.
     pub(super) input: Vec<u8>,
-    /// Read answers in one go instead of a packet first.
-    pub(super) whole_reads: bool,
-    /// A read in one go has lost an answer: never again.
-    pub(super) whole_reads_failed: bool,
-    /// The last answer filled its last packet, and no zero-length packet was seen after it yet.
-    pub(super) end_owed: bool,
+    /// What is known of the ends of its messages.
+    pub(super) ends: Ends,
+    /// What came where only the end of a message was to come: the beginning of the next one.
+    pub(super) ahead: Vec<u8>,
     /// The data rates the reader has told; `None` before it was asked.
     pub(super) data_rates: Option<Vec<u32>>,
     /// What was learned from and told to the firmware.
@@ -147,9 +149,12 @@ impl Engine {
             met_foreign_command: false,
             output: Vec::new(),
             input: Vec::new(),
-            whole_reads: quirks.ends_messages,
-            whole_reads_failed: false,
-            end_owed: false,
+            ends: if quirks.ends_messages {
+                Ends::Sent
+            } else {
+                Ends::Unknown
+            },
+            ahead: Vec::new(),
             data_rates: None,
             firmware: Firmware::default(),
         })

@@ -44,7 +44,7 @@ impl Engine {
     /// The last failure, if nothing helped or the reader is gone.
     pub fn resynchronise(&mut self, transport: &dyn usb::Transport, slot: u8) -> Result<IccStatus> {
         self.resynced = true;
-        self.end_owed = false;
+        self.ahead.clear();
         let mut result = self.abort(transport, slot).and_then(|()| self.probe(transport, slot));
         for step in [Self::reset_pipes, Self::reset_whole_device] {
             match result {
@@ -63,7 +63,7 @@ impl Engine {
     /// # Errors
     /// If the reader does not answer that either; stronger means are left.
     pub(super) fn abandon(&mut self, transport: &dyn usb::Transport, slot: u8) -> Result<IccStatus> {
-        self.end_owed = false;
+        self.ahead.clear();
         self.abort(transport, slot)?;
         self.probe(transport, slot)
     }
@@ -73,7 +73,7 @@ impl Engine {
     /// # Errors
     /// Only if the reader is gone or taken: a refused request leaves the other means.
     pub fn reset_pipes(&mut self, transport: &dyn usb::Transport) -> Result<()> {
-        self.end_owed = false;
+        self.ahead.clear();
         for endpoint in self.pipe.endpoints() {
             tolerate("CLEAR_HALT", transport.clear_halt(endpoint))?;
         }

@@ -408,6 +408,7 @@ pub(super) fn quick() -> Timeouts {
         escape: Duration::from_millis(40),
         control: Duration::from_millis(20),
         remainder: Duration::from_millis(30),
+        end: Duration::from_millis(2),
         abort: Duration::from_millis(30),
         total: Duration::from_millis(300),
         plain_total: Duration::from_millis(300),

@@ -2,8 +2,12 @@
 //!
 //! A message ends after 10 + dwLength bytes, and correct readers also send a zero-length packet if that is a multiple
 //! of the packet length. Others leave it out; a long read would then end by timeout and lose the message. So the first
-//! read asks for one packet, which says how long the message is, and the second for exactly the rest. A reader that
-//! has shown its zero-length packet is trusted with long reads from then on.
+//! read asks for one packet, which says how long the message is, and the second for exactly the rest.
+//!
+//! The zero-length packet is fetched, too, before the next command: firmware may keep it in the place of the next
+//! answer, which is lost then (the crate usbd-ccid 0.5 in Nitrokey's tokens). The first message that should have one
+//! tells whether the reader sends it; one that does is trusted with long reads from then on, of one that does not it is
+//! never waited for again.
 
 use super::error::{Error, Result};
 use super::exchange::{Answer, Engine, pause_after_empty};
@@ -20,6 +24,17 @@ const MAX_FIRST_READ_LEN: usize = 4096;
 
 /// Reads in one message that may bring nothing.
 const MAX_EMPTY_READS: u32 = 100_000;
+
+/// Whether a reader ends its messages of full packets by a zero-length packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ends {
+    /// There was no such message yet.
+    Unknown,
+    /// It does: answers are read in one go.
+    Sent,
+    /// It does not, or not always.
+    Missing,
+}
 
 /// Time left until `deadline`.
 pub(super) fn time_left(deadline: Moment) -> Result<Duration> {
@@ -40,7 +55,7 @@ impl Engine {
     /// Length of the read that is to bring the beginning of a message.
     fn first_read_len(&self) -> usize {
         let packet = self.packet_len();
-        if self.whole_reads {
+        if self.ends == Ends::Sent {
             let longest = usize::try_from(self.descriptor.max_message_len()).unwrap_or(MAX_FIRST_READ_LEN);
             longest
                 .clamp(packet, MAX_FIRST_READ_LEN.max(packet))
@@ -84,27 +99,25 @@ impl Engine {
 
     /// Waits until something arrives; returns how much and whether the read was filled.
     fn read_beginning(&mut self, transport: &dyn usb::Transport, deadline: Moment) -> Result<(usize, bool)> {
+        if !self.ahead.is_empty() {
+            return Ok(self.begin_with_ahead());
+        }
         let mut empty = 0;
         loop {
             let len = self.first_read_len();
             match self.read_transfer(transport, 0, len, deadline) {
                 Ok(0) => {
-                    self.note_empty_read();
                     empty += 1;
                     if empty > MAX_EMPTY_READS {
                         return Err(Error::Protocol("empty transfers without end"));
                     }
                     pause_after_empty(empty);
                 }
-                Ok(count) => {
-                    self.end_owed = false;
-                    return Ok((count, count == len));
-                }
+                Ok(count) => return Ok((count, count == len)),
                 Err(error) => {
-                    if error == Error::Timeout && self.whole_reads && !self.quirks.ends_messages {
+                    if error == Error::Timeout && self.ends == Ends::Sent && !self.quirks.ends_messages {
                         // Perhaps the answer was there and only its end was not.
-                        self.whole_reads = false;
-                        self.whole_reads_failed = true;
+                        self.ends = Ends::Missing;
                     }
                     return Err(error);
                 }
@@ -112,11 +125,35 @@ impl Engine {
         }
     }
 
-    /// A zero-length packet came where a message was to begin. After a message of n packets it is that message's end,
-    /// and shows a reader that does send it; otherwise it is noise.
-    fn note_empty_read(&mut self) {
-        if std::mem::take(&mut self.end_owed) && !self.whole_reads_failed {
-            self.whole_reads = true;
+    /// Puts what came too early where a message begins.
+    fn begin_with_ahead(&mut self) -> (usize, bool) {
+        let ahead = std::mem::take(&mut self.ahead);
+        self.reserve_input(ahead.len(), 0);
+        for (to, from) in self.input.iter_mut().zip(&ahead) {
+            *to = *from;
+        }
+        (ahead.len(), ahead.len() == self.packet_len())
+    }
+
+    /// Fetches the zero-length packet after a message of `got` bytes in full packets, or learns that there is none.
+    fn fetch_end(&mut self, transport: &dyn usb::Transport, got: usize) {
+        if self.ends == Ends::Missing {
+            return;
+        }
+        let deadline = Moment::now() + self.timeouts.end;
+        let packet = self.packet_len();
+        match self.read_transfer(transport, got, packet, deadline) {
+            Ok(0) => self.ends = Ends::Sent,
+            Ok(count) => {
+                log::debug!("{count} bytes instead of a zero-length packet");
+                self.ends = Ends::Missing;
+                self.ahead = self.input.get(got..got + count).unwrap_or_default().to_vec();
+            }
+            // The answer is whole; what else is wrong shows at the next command.
+            Err(error) => {
+                log::debug!("no zero-length packet: {error}");
+                self.ends = Ends::Missing;
+            }
         }
     }
 
@@ -137,7 +174,6 @@ impl Engine {
                 // message's, so nothing is out of step.
                 Some(header) if got > needed && header.kind == ResponseKind::Parameters && !filled => {
                     log::debug!("parameters of {got} bytes, of which {needed} were announced");
-                    self.end_owed = false;
                     let len = needed - HEADER_LEN;
                     return Ok(Answer { header, len });
                 }
@@ -145,7 +181,9 @@ impl Engine {
                     return Err(Error::Protocol("an answer longer than its dwLength"));
                 }
                 Some(header) if got == needed => {
-                    self.end_owed = filled && got % packet == 0;
+                    if filled && got % packet == 0 {
+                        self.fetch_end(transport, got);
+                    }
                     let len = got - HEADER_LEN;
                     return Ok(Answer { header, len });
                 }

@@ -275,6 +275,47 @@ fn zero_length_packet_after_full_packets_shows_a_reader_fit_for_long_reads() {
     assert_eq!(reader.reads(), [64, 64, 320, 320]);
 }
 
+/// usbd-ccid 0.5 loses its next answer while the zero-length packet of the last one was not fetched.
+#[test]
+fn the_end_of_a_message_of_full_packets_is_fetched_before_the_next_command() {
+    for (len, reads) in [(54, vec![64, 64]), (118, vec![64, 64, 64]), (200, vec![64, 192])] {
+        let reader = Reader::new(move |sent| sent.data(&vec![3; len]));
+        assert_eq!(transmit(&mut engine(EXTENDED, 271), &reader, COMMAND), Ok(vec![3; len]));
+        assert_eq!(reader.reads(), reads, "{len}");
+    }
+}
+
+#[test]
+fn a_reader_that_sends_no_ends_is_asked_for_one_once() {
+    let reader = Reader::new(|sent| match sent.kind {
+        0x6F => unended(&sent.frame(0x80, 0, 0, 0, &[3; 54])),
+        _ => polite(sent),
+    });
+    let mut engine = engine(EXTENDED, 271);
+    for _ in 0..3 {
+        transmit(&mut engine, &reader, COMMAND).unwrap();
+    }
+    assert_eq!(reader.reads(), [64, 64, 64, 64]);
+}
+
+#[test]
+fn what_comes_in_the_place_of_an_end_is_not_lost() {
+    let reader = Reader::script(
+        0x6F,
+        vec![
+            |sent| {
+                let late = frame(0x80, 0, sent.sequence.wrapping_sub(1), 0, 0, 0, &[1; 150]);
+                [unended(&sent.frame(0x80, 0, 0, 0, &[3; 54])), message(&late)].concat()
+            },
+            |sent| sent.data(&[4; 60]),
+        ],
+    );
+    let mut engine = engine(EXTENDED, 271);
+    assert_eq!(transmit(&mut engine, &reader, COMMAND), Ok(vec![3; 54]));
+    assert_eq!(transmit(&mut engine, &reader, COMMAND), Ok(vec![4; 60]));
+    assert_eq!(reader.kinds(), [0x6F; 2], "no recovery");
+}
+
 #[test]
 fn spurious_zero_length_packets_are_ignored_and_prove_nothing() {
     let reader = Reader::new(|sent| {
