@@ -420,7 +420,8 @@ impl Drop for Turn<'_> {
                 store.write_header(&self.header);
             }
             if self.card_written != Some(self.card) {
-                if let (true, (_, Some(card))) = (self.remembered, store.read(self.slot)) {
+                let written = if self.remembered { store.read(self.slot).1 } else { None };
+                if let Some(card) = written {
                     self.card.line = card.line;
                 }
                 store.write_slot(self.slot, &self.card);

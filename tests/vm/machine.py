@@ -95,11 +95,11 @@ class Reader:
 
 
 class Machine:
-    """The virtual machine. `on_line` gets every console line, `commands` are added to those the guest may give."""
+    """The virtual machine. `on_line` gets every console line, `commands` are added to those the guest may give, `arguments` go to the script."""
 
-    def __init__(self, script, work, cpus=2, memory=1536, on_line=print, commands=None, card_program=None, count=False):
+    def __init__(self, script, work, cpus=2, memory=1536, on_line=print, commands=None, card_program=None, count=False, arguments=""):
         self.script, self.work, self.cpus, self.memory, self.card_program = script, work, cpus, memory, card_program
-        self.on_line, self.commands, self.count = on_line, commands or {}, count
+        self.on_line, self.commands, self.count, self.arguments = on_line, commands or {}, count, arguments
         self.status = GUEST_DIED
         self.timers = []
         self.tail = collections.deque(maxlen=25)  # the console as it was, kernel messages included
@@ -113,7 +113,7 @@ class Machine:
         processor = ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=on"] if self.count else ["-accel", "tcg,thread=multi"]
         command = ["qemu-system-x86_64", *processor, "-smp", str(self.cpus), "-m", str(self.memory)]
         command += ["-kernel", kernel[0], "-initrd", os.path.join(CACHE, "initrd")]
-        command += ["-append", f"console=ttyS0 quiet panic=-1 winscard.script={self.script}"]
+        command += ["-append", f"console=ttyS0 quiet panic=-1 winscard.script={self.script} winscard.arguments={self.arguments}"]
         command += ["-nodefaults", "-display", "none", "-no-reboot", "-net", "none", "-serial", "stdio"]
         command += ["-qmp", f"unix:{folder}/qmp,server=on,wait=off"]
         command += ["-virtfs", f"local,path=/,mount_tag=host,{share},readonly=on,multidevs=remap"]

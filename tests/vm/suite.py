@@ -3,13 +3,17 @@
 """Runs the cases of tests/vm/cases in the guest and reports them; called by tests/vm/run, which prepares everything.
 
 suite.py WORK [NAME[:MODE]…]. WORK holds lib/ (libpcsclite.so.1) and bin/; logs go to WORK/out. LIB=incumbent: pcscd instead.
-One boot runs all cases; when the guest dies, the case it was in has failed and the rest gets a new boot.
+One boot runs all cases; when the guest dies, the case it was in has failed and the rest gets a new boot. WINSCARD_VM_SHARDS=N: the cases are dealt out to N
+guests that run at the same time.
 """
 import glob
 import os
 import re
 import shlex
+import signal
+import subprocess
 import sys
+import threading
 import time
 
 from machine import HERE, TOOK_TOO_LONG, Machine
@@ -58,8 +62,10 @@ def cases(lib, wanted):
 
 
 class Suite:
-    def __init__(self, work, lib):
-        self.work, self.lib = work, lib
+    """One guest's cases: every `shards`-th, from the `shard`-th on."""
+
+    def __init__(self, work, lib, shard, shards):
+        self.work, self.lib, self.shard, self.shards = work, lib, shard, shards
         self.passed, self.failed = 0, 0
         self.current, self.started = None, 0.0
 
@@ -79,26 +85,22 @@ class Suite:
             print(f"{run.label}: ok ({seconds:.1f} s)", flush=True)
             return
         self.failed += 1
-        print(f"{run.label}: FAILED ({problem}, {seconds:.1f} s)", flush=True)
         try:
             with open(run.log(self.work), encoding="utf-8", errors="replace") as file:
                 lines = file.read().splitlines()
         except OSError:
             lines = []
-        for line in lines[-EXCERPT:] or ["(no output)"]:
-            print(f"    {line}", flush=True)
+        excerpt = "".join(f"\n    {line}" for line in lines[-EXCERPT:] or ["(no output)"])
+        print(f"{run.label}: FAILED ({problem}, {seconds:.1f} s){excerpt}", flush=True)
 
     def boot(self):
         """One boot for everything still to do; False when it got nowhere."""
-        with open(os.path.join(self.work, "cases"), "w", encoding="utf-8") as file:
+        listed = f"cases.{self.shard}"
+        with open(os.path.join(self.work, listed), "w", encoding="utf-8") as file:
             file.writelines(f"{run.name} {run.mode} {run.seconds}\n" for run in self.todo)
-        with open(os.path.join(self.work, "settings"), "w", encoding="utf-8") as file:
-            file.write(f"LIB={self.lib}\n")
-            handed_on = (item for item in os.environ.items() if item[0].startswith(("WINSCARD_LOG", "WINSCARD_VM_")))
-            file.writelines(f"{name}={shlex.quote(value)}\n" for name, value in handed_on)
         before = len(self.todo)
         limit = BOOT_SECONDS + sum(run.seconds + 45 for run in self.todo)
-        machine = Machine("tests/vm/guest/suite", self.work, 2, on_line=lambda line: None, commands={"begin": self.begin, "end": self.end})
+        machine = Machine("tests/vm/guest/suite", self.work, 2, on_line=lambda line: None, commands={"begin": self.begin, "end": self.end}, arguments=listed)
         status = machine.run(limit)
         if self.current:
             run = next(run for run in self.todo if (run.name, run.mode) == self.current)
@@ -114,6 +116,7 @@ class Suite:
         if not self.todo and not skipped:
             print("no such case", file=sys.stderr)
             return 2
+        self.todo, skipped = (runs[self.shard :: self.shards] for runs in (self.todo, skipped))
         while self.todo and self.boot():
             pass
         for run in list(self.todo):
@@ -126,10 +129,60 @@ class Suite:
         return 1 if self.failed or not self.passed else 0
 
 
-def main():
-    work, wanted = os.path.abspath(sys.argv[1]), sys.argv[2:]
+def settle(work, lib):
+    """What the guests find in WORK."""
     os.makedirs(os.path.join(work, "out"), exist_ok=True)
-    sys.exit(Suite(work, os.environ.get("LIB") or "ours").run(wanted))
+    with open(os.path.join(work, "settings"), "w", encoding="utf-8") as file:
+        file.write(f"LIB={lib}\n")
+        handed_on = (item for item in os.environ.items() if item[0].startswith(("WINSCARD_LOG", "WINSCARD_VM_")))
+        file.writelines(f"{name}={shlex.quote(value)}\n" for name, value in handed_on)
+
+
+def together(shards, arguments):
+    """Every shard in a process of its own; its lines are passed on, its counts added up. Whether all went well."""
+    children = [
+        subprocess.Popen([sys.executable, os.path.abspath(__file__), f"--shard={shard}/{shards}", *arguments], stdout=subprocess.PIPE, text=True) for shard in range(shards)
+    ]
+    passed, failed = [], []
+
+    def pass_on(child):
+        for line in child.stdout:
+            counts = re.fullmatch(r"(\d+) passed, (\d+) failed\n", line)
+            if counts:
+                passed.append(int(counts[1]))
+                failed.append(int(counts[2]))
+            else:
+                print(line, end="", flush=True)
+
+    threads = [threading.Thread(target=pass_on, args=(child,)) for child in children]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        for child in children:
+            child.terminate()
+    statuses = [child.wait() for child in children]
+    print(f"{sum(passed)} passed, {sum(failed)} failed", flush=True)
+    # A shard that had nothing to do is none that failed.
+    return len(passed) == shards and not sum(failed) and sum(passed) > 0 and all(status in (0, 1) for status in statuses)
+
+
+def main():
+    # Whoever ends this program ends the guests too.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    lib = os.environ.get("LIB") or "ours"
+    shard = re.fullmatch(r"--shard=(\d+)/(\d+)", sys.argv[1])
+    if shard:
+        work, *wanted = sys.argv[2:]
+        sys.exit(Suite(work, lib, int(shard[1]), int(shard[2])).run(wanted))
+    work, wanted = os.path.abspath(sys.argv[1]), sys.argv[2:]
+    settle(work, lib)
+    shards = int(os.environ.get("WINSCARD_VM_SHARDS") or 1)
+    if shards == 1:
+        sys.exit(Suite(work, lib, 0, 1).run(wanted))
+    sys.exit(0 if together(shards, [work, *wanted]) else 1)
 
 
 if __name__ == "__main__":

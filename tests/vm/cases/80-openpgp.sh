@@ -1,6 +1,6 @@
 # GnuPG with an OpenPGP card nobody here wrote: status, keys made on the card, sign, decrypt, authenticate (ssh), another PIN.
 # long: yes
-# seconds: 1200
+# seconds: 900
 # incumbent: not
 # needs: clients
 . /mnt/repo/tests/vm/guest/clients.sh

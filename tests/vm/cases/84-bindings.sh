@@ -6,4 +6,4 @@
 . /mnt/repo/tests/vm/guest/clients.sh
 both bindings.sh host reset
 [ "$(grep -c '^done$' ours.out)" = 2 ]
-[ "$(grep -c '^Script was executed without error' ours.out)" = 2 ]
+[ "$(grep -c '^Script was executed without error' ours.out)" = 3 ]
