@@ -286,11 +286,14 @@ static LONG transmit(void *card)
 	return counting(*(SCARDHANDLE *)card, 4);
 }
 
+/* pcsc-lite has one call of a context at a time, and waits for its SCardConnect: that takes a context of its own. */
+static SCARDCONTEXT another;
+
 static LONG connect_third(void *card)
 {
 	DWORD protocol;
 
-	return SCardConnect(other, reader, SCARD_SHARE_SHARED, ANY, card, &protocol);
+	return SCardConnect(another, reader, SCARD_SHARE_SHARED, ANY, card, &protocol);
 }
 
 /* SCardBlockingBehaviourTest.py: during another's transaction these wait … */
@@ -301,6 +304,7 @@ static void blocking(void)
 	BYTE buffer[264];
 	DWORD length = sizeof buffer;
 
+	OK(SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &another));
 	for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
 		struct call call;
 
@@ -317,6 +321,7 @@ static void blocking(void)
 			OK(SCardEndTransaction(two, SCARD_LEAVE_CARD));
 	}
 	OK(SCardDisconnect(third, SCARD_LEAVE_CARD));
+	OK(SCardReleaseContext(another));
 	OK(SCardDisconnect(two, SCARD_LEAVE_CARD));
 	OK(SCardDisconnect(one, SCARD_LEAVE_CARD));
 }
