@@ -9,7 +9,7 @@ use super::hints::Hints;
 use super::link::{Gone, Link};
 use super::port::Port;
 use crate::arbiter::locks::{Byte, LockFile, Mode};
-use crate::arbiter::record::{CardState, Header, Slot};
+use crate::arbiter::record::{CardState, Header, Line, Slot};
 use crate::ccid::Engine;
 use crate::clock::{Moment, boot_millis};
 use crate::error::{Error, Result};
@@ -389,6 +389,13 @@ impl<'a> Turn<'a> {
     }
 }
 
+impl Turn<'_> {
+    /// Whether somebody waits at this byte, as far as can be seen.
+    fn is_awaited(&self, whom: Byte) -> bool {
+        !matches!(self.link.locks().probe(whom), Ok(None))
+    }
+}
+
 /// Gives the exchange lock back, also if writing the record panics: everybody else sleeps on it in the kernel.
 struct Unlock<'a>(&'a LockFile);
 
@@ -402,6 +409,9 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let unlock = Unlock(self.port().locks());
         let store = self.port().store();
+        // Asked before the end of the transaction is written: whoever begins to wait later looks at the record once more in a
+        // turn of his own, which is after this one.
+        let queue = (self.freed && !self.bell).then(|| self.is_awaited(Byte::Queue));
         if std::thread::panicking() && !self.unwinding {
             // Half an update is worse than none: leave the mark, so that the next turn starts over with the reader.
             let header = Header {
@@ -420,8 +430,10 @@ impl Drop for Turn<'_> {
                 store.write_header(&self.header);
             }
             if self.card_written != Some(self.card) {
-                let written = if self.remembered { store.read(self.slot).1 } else { None };
-                if let Some(card) = written {
+                if queue == Some(false) {
+                    // Nobody waits: who has just come to stand in line does so again when he looks next.
+                    self.card.line = Line::default();
+                } else if let Some(card) = self.remembered.then(|| store.read(self.slot).1).flatten() {
                     self.card.line = card.line;
                 }
                 store.write_slot(self.slot, &self.card);
@@ -444,12 +456,12 @@ impl Drop for Turn<'_> {
         drop(unlock);
         // Before anybody is woken: who finds it locked takes it that somebody is in an exchange.
         drop(self.gate.take());
-        let whom = match (self.bell, self.freed) {
-            (true, _) => Byte::Anybody,
-            (false, true) => Byte::Queue,
-            (false, false) => return,
+        let rings = match queue {
+            _ if self.bell => self.is_awaited(Byte::Anybody),
+            Some(awaited) => awaited,
+            None => false,
         };
-        if !matches!(self.link.locks().probe(whom), Ok(None)) {
+        if rings {
             store.ring();
         }
     }
