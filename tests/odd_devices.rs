@@ -274,8 +274,8 @@ fn libccid_defect_1_answers_for_slots_that_are_not_there_are_dropped() {
             ..Config::default()
         };
         let (reader, names) = plug_in(&context, config);
-        drop(reader.insert(0, card(Protocols::T0)));
-        drop(reader.insert(1, card(Protocols::T0)));
+        drop(reader.insert(0, card(Protocols::T1)));
+        drop(reader.insert(1, card(Protocols::T1)));
         let first = connect(&context, &names[0]).unwrap();
         let second = connect(&context, &names[1]).unwrap();
         reader.inject(Fault::Several(vec![Fault::StaleAnswer, Fault::OtherSlot(other)]));
