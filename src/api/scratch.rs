@@ -4,8 +4,8 @@
 //! wiped after every use.
 
 use std::cell::Cell;
-use std::hint;
 
+use crate::ccid::pin::wipe;
 use crate::error::{Error, Result};
 
 #[derive(Debug, Default)]
@@ -73,12 +73,6 @@ impl Drop for Scratch {
         // Fails while the thread ends: then the buffers are simply freed.
         let _ = SPARE.try_with(|spare| spare.set(Some(buffers)));
     }
-}
-
-/// Overwrites with zeros, in a way the compiler cannot leave out.
-fn wipe(bytes: &mut [u8]) {
-    bytes.fill(0);
-    hint::black_box(bytes);
 }
 
 #[cfg(test)]

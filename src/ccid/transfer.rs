@@ -12,6 +12,7 @@
 use super::error::{Error, Result};
 use super::exchange::{Answer, Engine, pause_after_empty};
 use super::message::{HEADER_LEN, Header, ResponseKind};
+use super::pin::wipe;
 use crate::clock::Moment;
 use crate::usb;
 use std::time::Duration;
@@ -72,6 +73,8 @@ impl Engine {
             for (to, from) in input.iter_mut().zip(self.input.iter().take(kept)) {
                 *to = *from;
             }
+            // What has arrived of an answer is not left in freed memory.
+            wipe(&mut self.input);
             self.input = input;
         }
     }
@@ -115,9 +118,9 @@ impl Engine {
                 }
                 Ok(count) => return Ok((count, count == len)),
                 Err(error) => {
-                    if error == Error::Timeout && self.ends == Ends::Sent && !self.quirks.ends_messages {
+                    if error == Error::Timeout && self.ends == Ends::Sent {
                         // Perhaps the answer was there and only its end was not.
-                        self.ends = Ends::Missing;
+                        self.miss_end();
                     }
                     return Err(error);
                 }
@@ -143,17 +146,24 @@ impl Engine {
         let deadline = Moment::now() + self.timeouts.end;
         let packet = self.packet_len();
         match self.read_transfer(transport, got, packet, deadline) {
-            Ok(0) => self.ends = Ends::Sent,
+            Ok(0) => {
+                self.ends = Ends::Sent;
+                return;
+            }
             Ok(count) => {
                 log::debug!("{count} bytes instead of a zero-length packet");
-                self.ends = Ends::Missing;
                 self.ahead = self.input.get(got..got + count).unwrap_or_default().to_vec();
             }
             // The answer is whole; what else is wrong shows at the next command.
-            Err(error) => {
-                log::debug!("no zero-length packet: {error}");
-                self.ends = Ends::Missing;
-            }
+            Err(error) => log::debug!("no zero-length packet: {error}"),
+        }
+        self.miss_end();
+    }
+
+    /// An end did not come. What is known of a reader's make weighs more than that.
+    fn miss_end(&mut self) {
+        if !self.quirks.ends_messages {
+            self.ends = Ends::Missing;
         }
     }
 

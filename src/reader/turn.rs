@@ -3,13 +3,15 @@
 //! Whatever a turn changed is written when it ends. If it ends in a panic or the process dies in it, the record keeps
 //! the mark that an exchange was under way, and the next turn repairs.
 
+mod end;
+
 use parking_lot::MutexGuard;
 
 use super::hints::Hints;
 use super::link::{Gone, Link};
 use super::port::Port;
-use crate::arbiter::locks::{Byte, LockFile, Mode};
-use crate::arbiter::record::{CardState, Header, Line, Slot};
+use crate::arbiter::locks::{Byte, Mode};
+use crate::arbiter::record::{CardState, Header, Slot};
 use crate::ccid::Engine;
 use crate::clock::{Moment, boot_millis};
 use crate::error::{Error, Result};
@@ -386,84 +388,6 @@ impl<'a> Turn<'a> {
     /// Commands sent to cards in this slot since the reader arrived: those in the record, and this process's newest.
     pub(crate) fn transmit_count(&self) -> u32 {
         self.card.transmits.wrapping_add(self.port().uncounted(self.slot))
-    }
-}
-
-impl Turn<'_> {
-    /// Whether somebody waits at this byte, as far as can be seen.
-    fn is_awaited(&self, whom: Byte) -> bool {
-        !matches!(self.link.locks().probe(whom), Ok(None))
-    }
-}
-
-/// Gives the exchange lock back, also if writing the record panics: everybody else sleeps on it in the kernel.
-struct Unlock<'a>(&'a LockFile);
-
-impl Drop for Unlock<'_> {
-    fn drop(&mut self) {
-        self.0.unlock_exchange();
-    }
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        let unlock = Unlock(self.port().locks());
-        let store = self.port().store();
-        // Asked before the end of the transaction is written: whoever begins to wait later looks at the record once more in a
-        // turn of his own, which is after this one.
-        let queue = (self.freed && !self.bell).then(|| self.is_awaited(Byte::Queue));
-        if std::thread::panicking() && !self.unwinding {
-            // Half an update is worse than none: leave the mark, so that the next turn starts over with the reader.
-            let header = Header {
-                busy: self.slot + 1,
-                ..self.header_written
-            };
-            store.write_header(&header);
-        } else {
-            // The reader says it once only, and this turn did not ask; whoever waits for it has to.
-            if self.hints.concern(self.slot) {
-                let tells = self.port().tells_swaps();
-                doubt(&mut self.card, self.hints, self.slot, tells);
-                self.bell = true;
-            }
-            if self.header != self.header_written {
-                store.write_header(&self.header);
-            }
-            if self.card_written != Some(self.card) {
-                if queue == Some(false) {
-                    // Nobody waits: who has just come to stand in line does so again when he looks next.
-                    self.card.line = Line::default();
-                } else if let Some(card) = self.remembered.then(|| store.read(self.slot).1).flatten() {
-                    self.card.line = card.line;
-                }
-                store.write_slot(self.slot, &self.card);
-                self.port().see_moves(self.slot, self.card.moves);
-            }
-            if self.card.owner != 0 && self.card.owner == self.link.token() {
-                let (writes, slot, header, card) = (store.writes(), self.slot, self.header, self.card);
-                if let Some(gate) = &mut self.gate {
-                    **gate = Some(Known {
-                        writes,
-                        token: self.card.owner,
-                        slot,
-                        header,
-                        card,
-                    });
-                }
-            }
-        }
-        self.give_back();
-        drop(unlock);
-        // Before anybody is woken: who finds it locked takes it that somebody is in an exchange.
-        drop(self.gate.take());
-        let rings = match queue {
-            _ if self.bell => self.is_awaited(Byte::Anybody),
-            Some(awaited) => awaited,
-            None => false,
-        };
-        if rings {
-            store.ring();
-        }
     }
 }
 

@@ -140,6 +140,8 @@ def settle(work, lib):
 
 def together(shards, arguments):
     """Every shard in a process of its own; its lines are passed on, its counts added up. Whether all went well."""
+    # Whoever ends this program ends the guests too.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     children = [
         subprocess.Popen([sys.executable, os.path.abspath(__file__), f"--shard={shard}/{shards}", *arguments], stdout=subprocess.PIPE, text=True) for shard in range(shards)
     ]
@@ -170,8 +172,6 @@ def together(shards, arguments):
 
 
 def main():
-    # Whoever ends this program ends the guests too.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     lib = os.environ.get("LIB") or "ours"
     shard = re.fullmatch(r"--shard=(\d+)/(\d+)", sys.argv[1])
     if shard:

@@ -5,6 +5,7 @@
 mod chaining;
 mod commands;
 mod descriptor;
+mod ends;
 mod iccd;
 mod noise;
 mod power;
