@@ -1,15 +1,9 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # GnuPG, a PKCS #11 session that lasts (ssh-agent with OpenSC's module) and pcsc_scan on one reader at the same time: both sign, ten times each, without waiting
 # for each other. scdaemon shares the card (pcsc-shared), as the others do.
-export GNUPGHOME=$PWD/gnupg
-mkdir -m 700 "$GNUPGHOME"
-printf '%s\n' disable-ccid pcsc-shared >"$GNUPGHOME/scdaemon.conf"
-printf '%s\n' "pinentry-program $CLIENTS/pinentry" >"$GNUPGHOME/gpg-agent.conf"
-"${run[@]}" gpg-agent --daemon >agent.log 2>&1 || true
-gpg() { "${run[@]}" gpg --no-tty --status-fd 2 --trust-model always "$@"; }
-card() { printf '%s\n' "$@" | gpg --expert --command-fd 0 --card-edit >>card.log 2>&1; }
+. "$CLIENTS/gnupg.sh" pcsc-shared ''
 # Curve 25519 for GnuPG; P-256 for ssh, which knows no other curve in PKCS #11 modules.
-card admin key-attr 2 1 2 1 2 3 quit
+card --expert admin key-attr 2 1 2 1 2 3 quit
 card admin generate n 0 y Tester tester@example.org '' O quit
 gpg --card-status 2>>card.log | grep '^Key attributes'
 "${run[@]}" pcsc_scan -n >scan.log 2>&1 &

@@ -1,15 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # An OpenPGP card in the hands of GnuPG: everything scdaemon does with it. Prints what two libraries have to print alike.
 # Needs `run` (the words before each program) and a card fresh from the factory.
-export GNUPGHOME=$PWD/gnupg
-mkdir -m 700 "$GNUPGHOME"
-printf '%s\n' disable-ccid "log-file $PWD/scdaemon.log" >"$GNUPGHOME/scdaemon.conf"
-printf '%s\n' "pinentry-program $CLIENTS/pinentry" enable-ssh-support >"$GNUPGHOME/gpg-agent.conf"
-# The agent starts scdaemon, so it has to be started with the library.
-"${run[@]}" gpg-agent --daemon >agent.log 2>&1 || true
-gpg() { "${run[@]}" gpg --no-tty --status-fd 2 --trust-model always "$@"; }
-card() { printf '%s\n' "$@" | gpg --command-fd 0 --card-edit >>card.log 2>&1; }
-
+. "$CLIENTS/gnupg.sh" '' enable-ssh-support
 echo "== status"
 gpg --card-status 2>status.log | sed -E 's/ +$//'
 echo "== keys of Curve 25519, made on the card"
