@@ -4,6 +4,7 @@
  * apdu pcsc             the calls of one process
  * apdu turns            transactions of ten APDUs: by one process, with another that watches beside it, by two processes in turn
  * apdu floor            the two exchanges
+ * apdu floor-turns      ten exchanges: by one process, by two in turn that take the interface from each other
  * apdu processes MODE   a whole process each time: apdu session, or apdu raw-session; or apdu nothing, which is started and ends
  *
  * Prints lines: measure, 10th percentile and median in nanoseconds, number of calls. */
@@ -319,7 +320,7 @@ static void turns(void)
 /* ---- the floor ---- */
 
 struct raw {
-	int fd;
+	int fd, interface;
 	unsigned out, in;
 	BYTE seq;
 	const BYTE *command;
@@ -351,6 +352,7 @@ static int raw_find(struct raw *raw, const char *path)
 		return -1;
 	}
 	raw->fd = fd;
+	raw->interface = interface;
 	return interface;
 }
 
@@ -378,10 +380,9 @@ static void raw_transmit(void *with)
 	check(answer + HEADER, length, raw->command);
 }
 
-static void raw_open(struct raw *raw, int power)
+static void raw_node(struct raw *raw)
 {
 	char path[64];
-	BYTE atr[1024];
 
 	for (int bus = 1; bus < 64; bus++) {
 		snprintf(path, sizeof path, "/dev/bus/usb/%03d", bus);
@@ -390,20 +391,25 @@ static void raw_open(struct raw *raw, int power)
 
 		while (folder && (entry = readdir(folder))) {
 			snprintf(path, sizeof path, "/dev/bus/usb/%03d/%.16s", bus, entry->d_name);
-			int interface = entry->d_name[0] == '.' ? -1 : raw_find(raw, path);
-
-			if (interface < 0)
+			if (entry->d_name[0] == '.' || raw_find(raw, path) < 0)
 				continue;
 			closedir(folder);
-			SYS(ioctl(raw->fd, USBDEVFS_CLAIMINTERFACE, &interface));
-			if (power && raw_exchange(raw, IccPowerOn, NULL, 0, atr, sizeof atr) < 2)
-				die("no ATR", 0);
 			return;
 		}
 		if (folder)
 			closedir(folder);
 	}
 	die("no reader", 0);
+}
+
+static void raw_open(struct raw *raw, int power)
+{
+	BYTE atr[1024];
+
+	raw_node(raw);
+	SYS(ioctl(raw->fd, USBDEVFS_CLAIMINTERFACE, &raw->interface));
+	if (power && raw_exchange(raw, IccPowerOn, NULL, 0, atr, sizeof atr) < 2)
+		die("no ATR", 0);
 }
 
 static void floor_calls(void)
@@ -414,6 +420,59 @@ static void floor_calls(void)
 	measure("transmit16-inside", raw_transmit, &raw, CALLS);
 	raw.command = GET_256;
 	measure("transmit256-inside", raw_transmit, &raw, CALLS);
+}
+
+static void raw_take(struct raw *raw)
+{
+	struct usbdevfs_disconnect_claim claim = { (unsigned)raw->interface, USBDEVFS_DISCONNECT_CLAIM_IF_DRIVER, "usbfs" };
+
+	SYS(ioctl(raw->fd, USBDEVFS_DISCONNECT_CLAIM, &claim));
+}
+
+static void raw_ten(void *with)
+{
+	for (int i = 0; i < TEN; i++)
+		raw_transmit(with);
+}
+
+static void floor_turns(void)
+{
+	struct raw raw = { .command = GET_16 };
+	int down[2], up[2], result = 0;
+	pid_t child;
+
+	raw_open(&raw, 1);
+	measure("ten", raw_ten, &raw, CALLS / 4);
+	SYS(pipe(down));
+	SYS(pipe(up));
+	fflush(stdout);
+	SYS(child = fork());
+	if (!child) {
+		struct raw other = { .command = GET_16 };
+
+		/* A description of its own: that of the parent would have the claim with it. */
+		close(raw.fd);
+		raw_node(&other);
+		for (int i = 0; i < TURNS; i++) {
+			byte_from(down[0]);
+			raw_take(&other);
+			raw_ten(&other);
+			byte_to(up[1]);
+		}
+		_exit(0);
+	}
+	uint64_t start = now();
+	for (int i = 0; i < TURNS; i++) {
+		raw_take(&raw);
+		raw_ten(&raw);
+		byte_to(down[1]);
+		byte_from(up[0]);
+	}
+	uint64_t each = (now() - start) / (2 * TURNS);
+	printf("ten-two %llu %llu %u\n", (unsigned long long)each, (unsigned long long)each, 2 * TURNS);
+	SYS(waitpid(child, &result, 0));
+	if (result)
+		die("the other process", result);
 }
 
 static void raw_session(void)
@@ -449,6 +508,8 @@ int main(int argc, char **argv)
 		turns();
 	else if (!strcmp(mode, "floor"))
 		floor_calls();
+	else if (!strcmp(mode, "floor-turns"))
+		floor_turns();
 	else if (!strcmp(mode, "session"))
 		one_session();
 	else if (!strcmp(mode, "raw-session"))
