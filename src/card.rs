@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use crate::api::constants as c;
 use crate::api::types::{DWORD, SCARDHANDLE};
 use crate::arbiter::locks::{Byte, Mode};
-use crate::arbiter::record::{CardState, Event};
+use crate::arbiter::record::{CardState, Event, Slot};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::handle::{Kind, Table};
@@ -94,9 +94,9 @@ impl Card {
         let link = Link::open(&reader)?;
         let token = Self::new_token(&link)?;
         link.set_token(token);
-        let (active, acknowledged) = link.until_free(reader.slot, Error::UnknownReader, |turn| {
-            Self::try_connect(turn, &link, token, share, wanted)
-        })?;
+        let connecting = |turn: &mut Turn<'_>| Self::try_connect(turn, &link, token, share, wanted);
+        // One that is held exclusively is not waited for.
+        let (active, acknowledged) = link.until_free(reader.slot, Error::UnknownReader, |_| false, connecting)?;
         let standing = Mutex::new(Standing {
             acknowledged,
             begun: 0,
@@ -239,7 +239,10 @@ impl Card {
         blocking: bool,
         mut attempt: impl FnMut(&mut Turn<'_>) -> Result<Attempt<T>>,
     ) -> Result<T> {
-        self.link.until_free(self.reader.slot, gone, |turn| {
+        let acknowledged = self.standing.lock().acknowledged;
+        let undisturbed =
+            |card: &Slot| blocking && card.pending(acknowledged).is_none() && self.check_connected().is_ok();
+        self.link.until_free(self.reader.slot, gone, undisturbed, |turn| {
             self.check_connected()?;
             match attempt(turn)? {
                 Attempt::Busy if !blocking => Err(Error::SharingViolation),

@@ -1,7 +1,7 @@
 //! Doors for the fuzz targets into what is private; built by them only (`--cfg fuzzing`).
 
 use crate::arbiter::locks::Mode;
-use crate::arbiter::record::{HEADER_LEN, Header, SLOT_LEN, Slot, seal};
+use crate::arbiter::record::{HEADER_LEN, Header, Line, SLOT_LEN, Slot, seal};
 use crate::arbiter::store::Key;
 use crate::platform::state_word;
 use crate::reader::protocol::LinkData;
@@ -33,6 +33,9 @@ pub fn record(bytes: &[u8]) {
         assert!(Slot::decode(&sealed).is_some(), "what follows an entry is not its own");
     }
     seal(&mut sealed, 0);
+    if let Some(line) = Line::decode(bytes) {
+        assert_eq!(Line::decode(&line.encode()), Some(line));
+    }
     if let Some(slot) = Slot::decode(&sealed) {
         use_slot(slot, u32::from_le_bytes(*acknowledged));
     }

@@ -24,6 +24,7 @@ pub fn interface(class_descriptor: Vec<u8>) -> Interface {
         Some(Endpoint {
             address,
             max_packet_len: 64,
+            interval: 0,
         })
     };
     Interface {

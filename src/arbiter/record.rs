@@ -3,14 +3,20 @@
 //! Little-endian, checksummed, every field range-checked on reading; whatever does not pass is `None`, and the reader
 //! is then asked anew. No system call here.
 
+mod line;
+
+pub(crate) use line::{LINE_LEN, Line};
+
 /// Most slots an interface may have here; CCID allows 256, the largest device known has 8.
 pub(crate) const MAX_SLOTS: u8 = 16;
 /// Bytes of the header.
 pub(crate) const HEADER_LEN: usize = 64;
+/// Bytes of what concerns one slot, without the line of those who wait for its card.
+pub(crate) const SLOT_LEN: usize = 160;
 /// Bytes of one slot's entry.
-pub(crate) const SLOT_LEN: usize = 192;
+pub(crate) const ENTRY_LEN: usize = SLOT_LEN + LINE_LEN;
 /// Changes with every incompatible change of the layout.
-const MAGIC: [u8; 8] = *b"WSCR\x02\0\0\0";
+const MAGIC: [u8; 8] = *b"WSCR\x03\0\0\0";
 /// Where in an entry the fields behind the ATR stand.
 const SLEPT_AT: usize = 128;
 /// Longest ATR, ISO 7816-3 §8.2.
@@ -104,17 +110,6 @@ impl Atr {
     }
 }
 
-/// The head of those who wait for a card.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(crate) struct Line {
-    /// Token of the handle, 0 for none.
-    pub(crate) token: u32,
-    /// Since when it has waited, coarse monotonic milliseconds.
-    pub(crate) since_ms: u64,
-    /// Until when the card is kept for it; 0 while nobody has given way.
-    pub(crate) until_ms: u64,
-}
-
 /// What concerns one slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(crate) struct Slot {
@@ -142,8 +137,8 @@ pub(crate) struct Slot {
     pub(crate) slept_ms: u64,
     /// Commands sent to cards since the reader arrived, modulo 2³².
     pub(crate) transmits: u32,
-    /// Who has waited longest for the end of others' transactions.
-    pub(crate) line: Line,
+    /// When the card was last powered up, or known to be the one it was; coarse monotonic milliseconds, 0 for not yet.
+    pub(crate) met_ms: u64,
     /// The card's ATR; empty if there is none.
     pub(crate) atr: Atr,
     /// Data of the protocol that outlives a process (parameters, T=1 sequence bits and IFS), opaque here.
@@ -272,10 +267,8 @@ impl Slot {
         w.put(self.atr.bytes.as_flattened());
         w.at = SLEPT_AT;
         w.put(&self.slept_ms.to_le_bytes());
-        w.put(&u64::from(self.line.token).to_le_bytes());
-        w.put(&self.line.since_ms.to_le_bytes());
-        w.put(&self.line.until_ms.to_le_bytes());
         w.put(&self.transmits.to_le_bytes());
+        w.put(&self.met_ms.to_le_bytes());
         seal(&mut out, 0);
         out
     }
@@ -298,12 +291,7 @@ impl Slot {
         let atr = Atr::new(r.take(usize::from(atr_len))?);
         r.at = SLEPT_AT;
         let slept_ms = r.u64()?;
-        let line = Line {
-            token: u32::try_from(r.u64()?).ok()?,
-            since_ms: r.u64()?,
-            until_ms: r.u64()?,
-        };
-        let transmits = r.u32()?;
+        let (transmits, met_ms) = (r.u32()?, r.u64()?);
         Some(Self {
             state,
             failed_with_card: flags == 1,
@@ -317,7 +305,7 @@ impl Slot {
             last_poll_ms,
             slept_ms,
             transmits,
-            line,
+            met_ms,
             atr,
             link,
         })
@@ -407,11 +395,8 @@ mod tests {
         slot.link[31] = 7;
         slot.last_use_ms = u64::MAX;
         slot.slept_ms = 1 << 50;
-        slot.line = Line {
-            token: u32::MAX,
-            since_ms: 3,
-            until_ms: 1 << 60,
-        };
+        slot.transmits = u32::MAX;
+        slot.met_ms = 1 << 51;
         slot
     }
 
@@ -447,7 +432,7 @@ mod tests {
 
     #[test]
     fn values_out_of_range_are_refused_even_with_a_right_checksum() {
-        for (at, value) in [(8, 8), (9, 3), (10, 34), (11, 2), (14, 1), (140, 1)] {
+        for (at, value) in [(8, 8), (9, 3), (10, 34), (11, 2), (14, 1)] {
             let mut bytes = slot().encode();
             bytes[at] = value;
             seal(&mut bytes, 0);

@@ -17,7 +17,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::record::{HEADER_LEN, Header, MAX_SLOTS, SLOT_LEN, Slot};
+use super::record::{ENTRY_LEN, HEADER_LEN, Header, Line, MAX_SLOTS, SLOT_LEN, Slot};
 use crate::fork::Tracked;
 use crate::oserror;
 use crate::sim::client;
@@ -32,7 +32,7 @@ use unix as system;
 use windows as system;
 
 /// Room for every slot; written once at creation, so that no later write can fail for want of space.
-const FILE_LEN: usize = HEADER_LEN + SLOT_LEN * MAX_SLOTS as usize;
+const FILE_LEN: usize = HEADER_LEN + ENTRY_LEN * MAX_SLOTS as usize;
 /// What tells one interface's record from another's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
@@ -266,8 +266,14 @@ impl Store {
 
     /// Reads header and one slot; either is `None` if it does not decode.
     pub(crate) fn read(&self, slot: u8) -> (Option<Header>, Option<Slot>) {
+        let (header, card, _) = self.read_entry(slot);
+        (header, card)
+    }
+
+    /// As [`Self::read`], and who waits for the card.
+    pub(crate) fn read_entry(&self, slot: u8) -> (Option<Header>, Option<Slot>, Line) {
         crate::inject::point("record");
-        let mut bytes = [0; HEADER_LEN + SLOT_LEN];
+        let mut bytes = [0; HEADER_LEN + ENTRY_LEN];
         if slot == 0 {
             let _short = system::read_at(&self.file, &mut bytes, 0);
         } else {
@@ -276,7 +282,12 @@ impl Store {
             let _short = system::read_at(&self.file, entry, slot_offset(slot));
         }
         let (header, entry) = bytes.split_at(HEADER_LEN);
-        (Header::decode(header, self.slots), Slot::decode(entry))
+        let (card, line) = entry.split_at(SLOT_LEN);
+        (
+            Header::decode(header, self.slots),
+            Slot::decode(card),
+            Line::decode(line).unwrap_or_default(),
+        )
     }
 
     /// Writes the header.
@@ -284,9 +295,14 @@ impl Store {
         self.write(&header.encode(self.slots), 0);
     }
 
-    /// Writes one slot's entry.
+    /// Writes what concerns one slot.
     pub(crate) fn write_slot(&self, slot: u8, entry: &Slot) {
         self.write(&entry.encode(), slot_offset(slot));
+    }
+
+    /// Writes who waits for the card in a slot.
+    pub(crate) fn write_line(&self, slot: u8, line: &Line) {
+        self.write(&line.encode(), slot_offset(slot) + SLOT_LEN as u64);
     }
 
     /// How many writes this process has made.
@@ -330,5 +346,5 @@ fn describe(path: &Path, error: &io::Error) -> io::Error {
 const WRITE_TRIES: u32 = 8;
 
 fn slot_offset(slot: u8) -> u64 {
-    HEADER_LEN as u64 + u64::from(slot) * SLOT_LEN as u64
+    HEADER_LEN as u64 + u64::from(slot) * ENTRY_LEN as u64
 }

@@ -372,6 +372,7 @@ pub(super) fn interface(features: u32, max_message_len: u32) -> usb::Interface {
     let endpoint = |address| usb::Endpoint {
         address,
         max_packet_len: u16::try_from(PACKET).unwrap(),
+        interval: 0,
     };
     usb::Interface {
         node: PathBuf::new(),

@@ -78,7 +78,7 @@ impl Context {
             state.event = 0;
             state.touched = true;
         }
-        if !self.look(&subjects, states, None) {
+        if !self.look(&snapshot, &subjects, states, None) {
             if timeout == Timeout::After(Duration::ZERO) {
                 return Err(Error::Timeout);
             }
@@ -93,7 +93,7 @@ impl Context {
         // What happens until the wait is prepared makes no sound; so it is looked at once more before the first sleep.
         let mut wait = self.prepare(subjects)?;
         let result = loop {
-            if self.look(subjects, states, Some(&mut wait)) {
+            if self.look(&registry::readers(), subjects, states, Some(&mut wait)) {
                 break Ok(());
             }
             if let Err(error) = self.sleep(&mut wait, deadline) {
@@ -106,8 +106,13 @@ impl Context {
     }
 
     /// Looks at every entry; whether any has changed.
-    fn look(&self, subjects: &[Subject], states: &mut [ReaderState], mut wait: Option<&mut Wait>) -> bool {
-        let snapshot = registry::readers();
+    fn look(
+        &self,
+        snapshot: &Snapshot,
+        subjects: &[Subject],
+        states: &mut [ReaderState],
+        mut wait: Option<&mut Wait>,
+    ) -> bool {
         for watched in wait.as_deref_mut().into_iter().flat_map(|wait| &mut wait.watched) {
             watched.watch.forget_look();
         }
@@ -115,7 +120,7 @@ impl Context {
         for (subject, state) in subjects.iter().zip(states) {
             match subject {
                 Subject::Ignored => continue,
-                Subject::List(before) => list_event(&snapshot, *before, state),
+                Subject::List(before) => list_event(snapshot, *before, state),
                 Subject::Reader(reader) => {
                     let sight = if snapshot.lists(reader) {
                         self.sight(reader, wait.as_deref_mut())
@@ -241,7 +246,7 @@ impl Context {
         }
         wait.listen();
         for watched in &mut wait.watched {
-            watched.watch.take_over();
+            watched.watch.wake();
         }
         Ok(())
     }

@@ -99,31 +99,53 @@ impl Link {
     /// Repeats `attempt`, each time in a turn of its own, until it is decided; in between sleeps until whatever was in
     /// the way may have ended: a transaction, its owner's life, the card, the reader.
     ///
+    /// While somebody is in an exchange, a card that is `undisturbed` and in another's transaction is not attempted: whoever
+    /// waits for each of an owner's exchanges to end, slows him down.
+    ///
     /// # Errors
     /// What `attempt` returns, `gone` if the reader leaves, `SharingViolation` if waiting is impossible here.
     pub(crate) fn until_free<T>(
         &self,
         slot: u8,
         gone: Error,
+        undisturbed: impl Fn(&Slot) -> bool,
         mut attempt: impl FnMut(&mut Turn<'_>) -> Result<Attempt<T>>,
     ) -> Result<T> {
         let mut waiting: Option<Waiting> = None;
         let mut since_ms = None;
         let result = loop {
-            let (in_the_way, kept) = match self.look(slot, waiting.as_ref(), &mut since_ms, &mut attempt) {
+            let look = match self.try_turn(slot) {
+                Ok(None) => match self.glance(slot, &undisturbed, &mut since_ms) {
+                    Some(card) => Ok(Look::Busy(card, None)),
+                    None => self
+                        .turn(slot)
+                        .map(|turn| Self::look(turn, waiting.as_ref(), &mut since_ms, &mut attempt)),
+                },
+                Ok(Some(turn)) => Ok(Self::look(turn, waiting.as_ref(), &mut since_ms, &mut attempt)),
+                Err(Gone) => Err(Gone),
+            };
+            let (in_the_way, kept) = match look {
                 Ok(Look::Decided(result)) => break result,
                 Ok(Look::Busy(card, kept)) => (card, kept),
                 Err(Gone) => break Err(gone),
             };
-            let waited = match &mut waiting {
-                // Looked at once more before the first sleep: what ended in between made no sound for us.
-                None => self.wait_again().map(|begun| waiting = Some(begun)),
-                Some(waiting) => {
-                    waiting.watch.tend(self);
-                    waiting.sleep(kept, || self.is_still_busy(slot, &in_the_way))
-                }
+            let still_busy = || self.is_still_busy(slot, &in_the_way);
+            let begun = match &mut waiting {
+                Some(waiting) => waiting,
+                None => match self.wait_again() {
+                    Ok(begun) => {
+                        let begun = waiting.insert(begun);
+                        // What ended before we waited made no sound for us.
+                        if !still_busy() {
+                            continue;
+                        }
+                        begun
+                    }
+                    Err(error) => break Err(error),
+                },
             };
-            if let Err(error) = waited {
+            begun.watch.tend(self);
+            if let Err(error) = begun.sleep(kept, still_busy) {
                 break Err(error);
             }
         };
@@ -133,37 +155,53 @@ impl Link {
 
     /// One attempt, in a turn.
     fn look<T>(
-        &self,
-        slot: u8,
+        mut turn: Turn<'_>,
         waiting: Option<&Waiting>,
         since_ms: &mut Option<u64>,
         attempt: &mut impl FnMut(&mut Turn<'_>) -> Result<Attempt<T>>,
-    ) -> std::result::Result<Look<T>, Gone> {
-        let mut turn = self.turn(slot)?;
+    ) -> Look<T> {
         if let Some(waiting) = waiting {
             waiting.look(&mut turn);
         }
         let decided = match attempt(&mut turn) {
             Ok(Attempt::Busy) => match turn.stand_in_line(*since_ms.get_or_insert_with(|| Moment::now().millis())) {
-                Ok(()) => return Ok(Look::Busy(turn.card, turn.is_kept_for())),
+                Ok(()) => return Look::Busy(turn.card, turn.is_kept_for()),
                 Err(error) => Err(error),
             },
             Ok(Attempt::Done(value)) => Ok(value),
             Err(error) => Err(error),
         };
         turn.leave_line();
-        Ok(Look::Decided(decided))
+        Look::Decided(decided)
     }
 
-    /// Whether the record shows, without a turn, that the transaction in the way goes on and nothing else has happened; nor
-    /// was anything reported that somebody has to look at.
+    /// The card, if the record shows without a turn that it is undisturbed and in another's transaction; stands in line for
+    /// its end. Somebody else may do the same at this moment: then it is left to the next time.
+    fn glance(&self, slot: u8, undisturbed: &impl Fn(&Slot) -> bool, since_ms: &mut Option<u64>) -> Option<Slot> {
+        let (_, card, line) = self.port.store().read_entry(slot);
+        let card = card.filter(|card| undisturbed(card) && self.is_in_the_way(slot, card))?;
+        let since_ms = *since_ms.get_or_insert_with(|| Moment::now().millis());
+        if let Some(line) = self.head_of_line(line, since_ms).ok()? {
+            self.port.store().write_line(slot, &line);
+        }
+        Some(card)
+    }
+
+    /// Whether the record shows, without a turn, that the transaction in the way goes on and nothing else has happened.
     fn is_still_busy(&self, slot: u8, in_the_way: &Slot) -> bool {
-        let (_, Some(card)) = self.port.store().read(slot) else {
-            return false;
-        };
+        let card = self.port.store().read(slot).1;
+        card.is_some_and(|card| {
+            (card.owner, card.event, card.state) == (in_the_way.owner, in_the_way.event, in_the_way.state)
+                && self.is_in_the_way(slot, &card)
+        })
+    }
+
+    /// Whether another handle that lives has the card, and nothing was reported that somebody has to look at.
+    fn is_in_the_way(&self, slot: u8, card: &Slot) -> bool {
         card.owner != 0
-            && (card.owner, card.event, card.state) == (in_the_way.owner, in_the_way.event, in_the_way.state)
-            && (0..self.port.slots()).all(|slot| !self.port.is_to_be_asked(slot))
+            && card.owner != self.token()
+            && card.last_poll_ms != 0
+            && (0..self.port.slots()).all(|other| other == slot || !self.port.is_to_be_asked(other))
             && matches!(self.locks.probe(Byte::Handle(card.owner)), Ok(Some(_)))
     }
 
@@ -309,7 +347,7 @@ impl Waiting {
                 break;
             }
         }
-        self.watch.take_over();
+        self.watch.wake();
         Ok(())
     }
 }

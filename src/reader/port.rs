@@ -3,33 +3,29 @@
 //! There is one port per interface and process, shared by all handles and contexts, because the kernel's claim belongs
 //! to one open file. It decides nothing about who may use the card.
 
+mod reports;
+
 use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
 
-use super::hints::{Hints, bit};
 use super::registry::Reader;
 use super::sense::POLL_INTERVAL_MS;
 use super::turn::Known;
 use crate::arbiter::locks::{Byte, LockFile, Mode};
 use crate::arbiter::record::{CardState, MAX_SLOTS, Slot};
 use crate::arbiter::store::{Key, Store};
-use crate::arbiter::wait::{entry, poll};
 use crate::ccid::Engine;
-use crate::ccid::interrupt::{Notification, notifications};
 use crate::clock::{self, Moment};
 use crate::error::{Error, Result};
 use crate::fork::PerProcess;
 use crate::oserror;
 use crate::sim;
-use crate::usb::{self, Interface, Interrupt, Transport};
+use crate::usb::{self, Interface, Transport};
 
-/// How late a report may come: four times the longest interval of an interrupt endpoint (USB 2.0 §9.6.6).
-const LATE_REPORT_MS: u64 = 1000;
 /// How often to wake others because the record does not say who has the reader.
 const RING_INTERVAL_MS: u64 = 1000;
 /// How often to say that somebody else has the reader.
@@ -53,9 +49,13 @@ pub(crate) struct Port {
     claimed: AtomicBool,
     /// When the card answered last under this claim of ours, coarse monotonic milliseconds; 0 for not yet.
     used: AtomicU64,
+    /// When the interrupt endpoint was last found to have nothing to say, likewise.
+    looked: AtomicU64,
+    /// Somebody who slept on the interrupt endpoint was woken: whoever looks next is not to rely on the former.
+    ready: AtomicBool,
     /// The transport's, in milliseconds.
     report_delay_ms: u64,
-    /// For each slot, when its card was powered up last since the claim is ours; 0 for not yet.
+    /// For each slot, when its card was met, by whoever had the claim then; 0 for not yet.
     met: [AtomicU64; MAX_SLOTS as usize],
     /// For each slot, commands sent and not yet written down.
     uncounted: [AtomicU32; MAX_SLOTS as usize],
@@ -89,9 +89,6 @@ struct Nature {
     /// A command whose answer nobody has fetched shows itself to the next user.
     leaves_traces: bool,
 }
-
-/// Longest message of an interrupt endpoint: two bits for each of 256 slots, and its type (CCID 1.1 §6.3.1).
-const MAX_INTERRUPT_LEN: usize = 80;
 
 /// Whether something that was done last at that time, 0 for never, is due again; notes that it is done now.
 fn is_due(last: &AtomicU64, interval_ms: u64) -> bool {
@@ -179,6 +176,8 @@ impl Port {
             gate: Mutex::new(None),
             claimed: AtomicBool::new(false),
             used: AtomicU64::new(0),
+            looked: AtomicU64::new(0),
+            ready: AtomicBool::new(false),
             report_delay_ms,
             met: [const { AtomicU64::new(0) }; MAX_SLOTS as usize],
             uncounted: [const { AtomicU32::new(0) }; MAX_SLOTS as usize],
@@ -274,34 +273,13 @@ impl Port {
                 met.store(0, Ordering::Release);
             }
             self.used.store(0, Ordering::Release);
+            self.looked.store(0, Ordering::Release);
         }
     }
 
     /// Notes that the card has answered.
     pub(super) fn note_use(&self, now_ms: u64) {
         self.used.store(now_ms, Ordering::Release);
-    }
-
-    /// Whether the card answered under our claim so short a time ago that nothing can have been reported since.
-    pub(super) fn is_in_use(&self, now_ms: u64) -> bool {
-        let used = self.used.load(Ordering::Acquire);
-        self.is_claimed() && used != 0 && now_ms.saturating_sub(used) < self.report_delay_ms
-    }
-
-    /// Notes that the card in a slot is known from now on.
-    pub(crate) fn meet(&self, slot: u8) {
-        if let Some(met) = self.met.get(usize::from(slot)) {
-            met.store(Moment::now().millis().max(1), Ordering::Release);
-        }
-    }
-
-    /// Whether the card was met a moment ago: a report that it changed then tells of the time before.
-    fn has_just_met(&self, slot: u8) -> bool {
-        let met = self
-            .met
-            .get(usize::from(slot))
-            .map_or(0, |met| met.load(Ordering::Acquire));
-        met != 0 && Moment::now().millis().saturating_sub(met) < LATE_REPORT_MS
     }
 
     /// Notes that a command was sent.
@@ -404,120 +382,6 @@ impl Port {
     /// Whether somebody heard of a change in a slot and nobody has asked for its status since.
     pub(crate) fn is_to_be_asked(&self, slot: u8) -> bool {
         self.store.read(slot).1.is_some_and(|card| card.last_poll_ms == 0)
-    }
-
-    /// Whether there is an interrupt endpoint.
-    pub(crate) fn has_interrupt(&self) -> bool {
-        self.interface.interrupt_in.is_some()
-    }
-
-    /// Collects what the interrupt endpoint reported and keeps one transfer in flight. One cheap system call when
-    /// nothing happened.
-    ///
-    /// # Errors
-    /// [`usb::ErrorKind::Disconnected`] when the device has left.
-    pub(crate) fn reap(&self) -> usb::Result<Hints> {
-        let mut hints = Hints::default();
-        if !self.has_interrupt() || !self.is_claimed() {
-            return self.connected(hints);
-        }
-        let mut buffer = [0; MAX_INTERRUPT_LEN];
-        // A device may report as often as it likes; eight messages are more than any has slots to report on.
-        for _ in 0..8 {
-            match self.reap_one(&mut buffer)? {
-                Interrupt::Pending => return Ok(hints),
-                Interrupt::Message(len) => self.hear(buffer.get(..len).unwrap_or_default(), &mut hints),
-                Interrupt::Idle => hints.changed = u32::MAX,
-            }
-            if !self.is_recorded() {
-                self.set_claimed(false);
-                return self.connected(hints);
-            }
-            // Claimed first: the kernel would claim for a transfer by itself, but complain about it.
-            match self.transport.claim().and_then(|()| self.transport.start_interrupt()) {
-                Ok(()) => {}
-                Err(error) if error.kind == usb::ErrorKind::Disconnected => return Err(error),
-                Err(error) => {
-                    log::debug!("{}: {error}", self.interface.node.display());
-                    self.set_claimed(error.kind != usb::ErrorKind::Busy && self.is_claimed());
-                    return self.connected(hints);
-                }
-            }
-        }
-        Ok(hints)
-    }
-
-    /// Whether the record says that the claim is ours. Where it has gone to somebody who has died since, a transfer of
-    /// ours would make the kernel claim the interface for us, and nobody would know.
-    fn is_recorded(&self) -> bool {
-        let (header, _) = self.store.read(0);
-        header.is_some_and(|header| header.claim_peer == self.peer)
-    }
-
-    /// The interrupt transfer, if it has ended. A failure of the endpoint ends it too: whatever was to be reported is
-    /// lost, and a halt is cleared.
-    fn reap_one(&self, buffer: &mut [u8]) -> usb::Result<Interrupt> {
-        match self.transport.reap_interrupt(buffer) {
-            Err(error) if error.kind != usb::ErrorKind::Disconnected => {
-                log::info!("{}: {error}", self.interface.node.display());
-                if let (usb::ErrorKind::Stall, Some(endpoint)) = (error.kind, self.interface.interrupt_in) {
-                    if let Err(error) = self.transport.clear_halt(endpoint.address) {
-                        log::info!("{}: {error}", self.interface.node.display());
-                    }
-                }
-                Ok(Interrupt::Idle)
-            }
-            result => result,
-        }
-    }
-
-    /// Waits for the interrupt endpoint, that long at most, and collects what it reports.
-    ///
-    /// # Errors
-    /// As [`Self::reap`].
-    pub(crate) fn listen(&self, time: Duration) -> usb::Result<Hints> {
-        let source = self.transport.interrupt_wait();
-        let mut fds = [entry(source.fd, source.events)];
-        if let Err(error) = poll(&mut fds, Some(Instant::now() + time)) {
-            log::info!("{}: {error}", self.interface.node.display());
-        }
-        self.reap()
-    }
-
-    fn connected(&self, hints: Hints) -> usb::Result<Hints> {
-        if self.transport.is_connected() {
-            return Ok(hints);
-        }
-        Err(usb::Error {
-            kind: usb::ErrorKind::Disconnected,
-            errno: libc::ENODEV,
-            what: "reader",
-        })
-    }
-
-    fn hear(&self, message: &[u8], hints: &mut Hints) {
-        for notification in notifications(message, self.nature.declared_slots) {
-            let change = match notification {
-                Notification::SlotChange(change) => change,
-                Notification::HardwareError { slot, code, .. } => {
-                    log::warn!("{} slot {slot}: hardware error {code}", self.interface.node.display());
-                    hints.changed = u32::MAX;
-                    continue;
-                }
-            };
-            for slot in 0..self.slots.min(MAX_SLOTS) {
-                let (present, changed) = (change.present(slot.into()), change.changed(slot.into()));
-                if changed || present == Some(false) {
-                    hints.changed |= bit(slot);
-                }
-                if present == Some(false) && self.nature.reports {
-                    hints.emptied |= bit(slot);
-                }
-                if present == Some(true) && changed && self.hides_swaps() && !self.has_just_met(slot) {
-                    hints.replaced |= bit(slot);
-                }
-            }
-        }
     }
 }
 

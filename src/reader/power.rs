@@ -41,7 +41,7 @@ impl Turn<'_> {
             Ok(atr) => {
                 self.card.atr = Atr::new(atr.as_slice());
                 self.card.state = CardState::Powered;
-                self.port().meet(self.slot());
+                self.meet();
                 self.card.last_use_ms = boot_millis();
                 Ok(())
             }

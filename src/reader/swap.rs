@@ -17,8 +17,8 @@ use super::turn::Turn;
 use crate::arbiter::record::CardState;
 use crate::clock::Moment;
 
-/// How long a report that waits in the reader takes to come, once somebody listens: endpoints are asked every 10 to
-/// 255 ms, nearly all more often than every 40.
+/// How long to wait at most for a report that waits in the reader, once somebody listens: endpoints are asked every 10 to
+/// 255 ms, nearly all more often than every 40. One that comes later is known for what it is (see [`Turn::meet`]).
 const REPORT_PATIENCE: Duration = Duration::from_millis(100);
 
 /// Nobody swaps a card in less time.
@@ -52,15 +52,23 @@ impl Turn<'_> {
         if listen && port.hides_swaps() {
             self.listen();
         }
-        if !from_living {
+        if from_living {
+            port.meet(self.slot, self.card.met_ms);
+        } else {
             // What the reader has to say of the time before has been heard, or there was no time for a swap.
-            port.meet(self.slot);
+            self.meet();
         }
+    }
+
+    /// The card is known from now on: what the reader still has to say of the time before is no news, whoever hears it.
+    pub(super) fn meet(&mut self) {
+        self.card.met_ms = Moment::now().millis().max(1);
+        self.port().meet(self.slot, self.card.met_ms);
     }
 
     fn listen(&mut self) {
         let port = self.port();
-        match port.listen(REPORT_PATIENCE) {
+        match port.listen(port.report_patience(REPORT_PATIENCE)) {
             Ok(hints) => self.note(hints),
             Err(error) => log::debug!("{}: {error}", port.interface().node.display()),
         }

@@ -11,7 +11,7 @@ use super::hints::Hints;
 use super::link::{Gone, Link};
 use super::port::Port;
 use crate::arbiter::locks::{Byte, Mode};
-use crate::arbiter::record::{CardState, Header, Slot};
+use crate::arbiter::record::{CardState, Header, Line, Slot};
 use crate::ccid::Engine;
 use crate::clock::{Moment, boot_millis};
 use crate::error::{Error, Result};
@@ -61,6 +61,9 @@ pub(crate) struct Turn<'a> {
     /// The slot's entry in the record.
     pub(crate) card: Slot,
     pub(super) card_written: Option<Slot>,
+    /// Who waits for the card; not read where the turn remembers.
+    pub(super) line: Line,
+    line_written: Line,
     pub(super) hints: Hints,
     /// Whether the card answered "active" when last asked in this turn.
     pub(super) active: bool,
@@ -69,8 +72,6 @@ pub(crate) struct Turn<'a> {
     freed: bool,
     /// The claim came from a process that may know of a swap and has not told.
     pub(super) unheard: bool,
-    /// `card` is what the owner of a transaction remembered: others may have come to stand in line since.
-    remembered: bool,
     /// The claim was taken from a living process in this turn.
     pub(super) took_over: bool,
     /// The thread was unwinding already when the turn began (a caller that cleans up).
@@ -110,17 +111,14 @@ impl<'a> Turn<'a> {
         // In a transaction nobody can have changed anything that matters here, if nothing was written by this process and
         // the claim was never lost: which nobody takes from who has just used it, and which the interrupt transfer's being
         // in flight shows.
-        let reaped = if known.is_some() && in_use {
-            Ok(Hints::default())
-        } else {
-            port.reap()
-        };
+        let quiet = in_use || (known.is_none() && port.has_just_looked(now.millis()));
+        let mut reaped = if quiet { Ok(Hints::default()) } else { port.reap() };
         let known =
             known.filter(|_| in_use || (reaped == Ok(Hints::default()) && port.has_interrupt() && port.is_claimed()));
-        let remembered = known.is_some();
-        let (header, card) = match known {
-            Some(known) => (Some(known.header), Some(known.card)),
-            None => port.store().read(slot),
+        let (header, card, line) = match known {
+            // The owner of the card waits for nobody, and gives way to nobody.
+            Some(known) => (Some(known.header), Some(known.card), Line::default()),
+            None => port.store().read_entry(slot),
         };
         let mut turn = Self {
             link,
@@ -139,16 +137,20 @@ impl<'a> Turn<'a> {
                 ..Slot::fresh(boot_millis())
             }),
             card_written: card,
+            line,
+            line_written: line,
             hints: Hints::default(),
             active: false,
             bell: false,
             freed: false,
             unheard: false,
             took_over: false,
-            remembered,
             unwinding: std::thread::panicking(),
         };
         let still_ours = turn.header.claim_peer == port.peer();
+        if quiet && !still_ours {
+            reaped = port.reap();
+        }
         if !still_ours || turn.header.busy != 0 {
             port.set_claimed(false);
         }
@@ -200,6 +202,7 @@ impl<'a> Turn<'a> {
                 doubt(&mut entry, hints, slot, self.port().tells_swaps());
                 self.port().store().write_slot(slot, &entry);
                 self.port().see_moves(slot, entry.moves);
+                self.port().meet(slot, entry.met_ms);
                 any = true;
             }
         }

@@ -38,6 +38,8 @@ pub(crate) struct Watch {
     failing: bool,
     /// When the interface was last taken from somebody who works with it.
     borrowed: Moment,
+    /// Since when it waits.
+    since: Moment,
 }
 
 impl Watch {
@@ -59,6 +61,7 @@ impl Watch {
             busy: false,
             failing: false,
             borrowed: Moment::now(),
+            since: Moment::now(),
         };
         watch.resume()?;
         Ok(watch)
@@ -85,13 +88,22 @@ impl Watch {
     pub(crate) fn resume(&mut self) -> io::Result<()> {
         self.waiting.try_lock(self.what, Mode::Shared)?;
         self.forget_look();
+        self.since = Moment::now();
         self.take_over();
         Ok(())
     }
 
+    /// How long until this call may have to watch, too. Whoever waits for the end of a transaction leaves that to its owner at
+    /// first: he uses the reader, from whom a watcher would not take it anyway.
+    fn until_due(&self) -> Option<Duration> {
+        let delay = Duration::from_millis(HANDOVER_IDLE_MS);
+        let left = delay.saturating_sub(self.since.elapsed());
+        (self.what == Byte::Queue && !left.is_zero()).then_some(left)
+    }
+
     /// Becomes the watcher if nobody is.
-    pub(crate) fn take_over(&mut self) {
-        if self.is_watcher {
+    fn take_over(&mut self) {
+        if self.is_watcher || self.until_due().is_some() {
             return;
         }
         if self.watching.is_none() {
@@ -165,13 +177,19 @@ impl Watch {
         })
     }
 
+    /// After sleeping on it.
+    pub(crate) fn wake(&mut self) {
+        self.port.note_ready();
+        self.take_over();
+    }
+
     /// When to look again though nothing was heard.
     pub(crate) fn next_look(&self) -> Option<Duration> {
         if self.busy {
             return Some(BUSY_INTERVAL);
         }
         if !self.is_watcher() {
-            return None;
+            return self.until_due();
         }
         if !self.port.is_claimed() {
             return Some(Duration::from_millis(HANDOVER_IDLE_MS));

@@ -304,6 +304,7 @@ impl Reader<'_> {
         Some((address != 0 && max_packet_len != 0).then_some(Endpoint {
             address,
             max_packet_len,
+            interval: 0,
         }))
     }
 
@@ -406,6 +407,7 @@ mod tests {
             bulk_in: Some(Endpoint {
                 address: 0x82,
                 max_packet_len: 64,
+                interval: 0,
             }),
             interrupt_in: None,
             composite: true,

@@ -237,6 +237,7 @@ impl InterfaceDescriptor {
         place.get_or_insert(Endpoint {
             address,
             max_packet_len,
+            interval: byte(descriptor, 6).unwrap_or(0),
         });
     }
 

@@ -94,6 +94,8 @@ pub struct Endpoint {
     pub address: u8,
     /// `wMaxPacketSize` in bytes (bits 0 to 10), never 0.
     pub max_packet_len: u16,
+    /// `bInterval`, 0 where it is not known.
+    pub interval: u8,
 }
 
 /// One interface of one device on the bus that may be a reader, as enumeration found it.
@@ -169,6 +171,21 @@ pub enum Backend {
 }
 
 impl Interface {
+    /// How often the host asks the interrupt endpoint, where the descriptor tells: every so many milliseconds at low and full
+    /// speed, a power of two of microframes at high speed (USB 2.0 §9.6.6).
+    #[must_use]
+    pub fn report_interval(&self) -> Option<Duration> {
+        let interval = self.interrupt_in?.interval;
+        // Longer bulk packets than this are high speed's (USB 2.0 §5.8.3).
+        let is_fast = self.bulk_in.is_some_and(|endpoint| endpoint.max_packet_len > 64);
+        match interval {
+            0 => None,
+            1..=16 if is_fast => Some(Duration::from_micros(125 << (interval - 1))),
+            _ if is_fast => None,
+            _ => Some(Duration::from_millis(interval.into())),
+        }
+    }
+
     /// Opens the interface for transfers; does not claim it yet.
     ///
     /// # Errors

@@ -275,6 +275,7 @@ mod tests {
             let len = piece_len(Endpoint {
                 address: 1,
                 max_packet_len: packet,
+                interval: 0,
             });
             assert!(
                 len > 0 && len <= MAX_PIECE_LEN && len % usize::from(packet) == 0,

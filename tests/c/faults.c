@@ -371,8 +371,11 @@ static void ask_often(void)
 	DWORD length;
 
 	DO(SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &context));
-	for (int i = 0; i < 5; i++)
+	for (int i = 0; i < 5; i++) {
+		/* What was stirred a moment ago is looked at anew each time. */
+		usleep(20000);
 		DO(SCardListReaders(context, NULL, NULL, &length));
+	}
 	DO(SCardReleaseContext(context));
 }
 

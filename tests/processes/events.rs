@@ -102,6 +102,8 @@ fn a_swap_reported_to_an_idle_process_is_not_lost_with_its_claim() {
     let world = World::new(&["features=0x4BE"]);
     let mut a = world.connected(SHARED);
     a.answers(VERIFY, "9000");
+    // So soon after the card was met its coming would be taken for a late report of that.
+    thread::sleep(Duration::from_millis(1100));
     world.tell("remove 0");
     world.tell("insert 0");
     let (commands, resets) = (world.counter("xfr_blocks"), world.resets());
@@ -117,6 +119,18 @@ fn a_swap_reported_to_an_idle_process_is_not_lost_with_its_claim() {
     a.gives(&format!("transmit {SELECT}"), RemovedCard);
     assert!(a.call("reconnect 2 3 0").starts_with("0 "));
     a.answers(IS_VERIFIED, "63C3");
+}
+
+/// The report of an insertion may come late, to a process that has taken the claim from the one which powered the card up.
+#[test]
+fn a_late_report_of_an_insertion_is_no_swap_to_the_next_process_either() {
+    let world = World::new(&["features=0x4BE"]);
+    let (mut a, mut b) = (world.connected(SHARED), world.connected(SHARED));
+    world.tell("inject 0 interrupt/5003@xfr");
+    b.answers(SELECT, "9000");
+    b.answers(SELECT, "9000");
+    a.answers(SELECT, "9000");
+    assert_eq!(event(&b.call("change 0 0")) >> 16, 0, "nothing was moved");
 }
 
 /// The same with nobody connected: whoever takes the claim from an idle process starts the card anew.

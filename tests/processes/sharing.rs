@@ -69,6 +69,44 @@ fn a_transaction_keeps_others_waiting_and_lets_them_go_on() {
     assert_eq!(c.result(SOON), "0 9000");
 }
 
+/// Has the owner of a transaction send a command that takes half a second; returns when the card has it.
+fn owner_is_in_an_exchange(world: &World, owner: &mut Agent) {
+    let before = world.counter("xfr_blocks");
+    owner.start("transmit 801001F4");
+    while world.counter("xfr_blocks") == before {
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn who_comes_in_an_owners_exchange_waits_for_the_end_of_the_transaction() {
+    let world = World::new(&[]);
+    let (mut a, mut b) = (world.connected(SHARED), world.connected(SHARED));
+    a.gives("begin", Fine);
+    owner_is_in_an_exchange(&world, &mut a);
+    b.start("begin");
+    b.waits();
+    assert_eq!(a.result(SOON), "0 9000");
+    a.answers(SELECT, "9000");
+    b.waits();
+    a.gives("end 0", Fine);
+    assert_eq!(b.result(SOON), "0");
+    b.answers(SELECT, "9000");
+}
+
+/// Behaviour reference §2.1: what happened to the card is told even while another handle has the transaction.
+#[test]
+fn a_reset_is_told_to_who_comes_in_an_owners_exchange() {
+    let world = World::new(&[]);
+    let (mut a, mut b) = (world.connected(SHARED), world.connected(SHARED));
+    assert!(a.call("reconnect 2 3 1").starts_with("0 "));
+    a.gives("begin", Fine);
+    owner_is_in_an_exchange(&world, &mut a);
+    b.start("begin");
+    assert_eq!(b.result(SOON), Expected::code(&ResetCard));
+    assert_eq!(a.result(SOON), "0 9000");
+}
+
 #[test]
 fn a_connection_waits_for_a_transaction() {
     let world = World::new(&[]);

@@ -2,7 +2,7 @@
 
 use super::{Known, Turn, doubt};
 use crate::arbiter::locks::{Byte, LockFile};
-use crate::arbiter::record::{Header, Line};
+use crate::arbiter::record::Header;
 
 impl Turn<'_> {
     /// Whether somebody waits at this byte, as far as can be seen.
@@ -24,9 +24,6 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let unlock = Unlock(self.port().locks());
         let store = self.port().store();
-        // Asked before the end of the transaction is written: whoever begins to wait later looks at the record once more in a
-        // turn of his own, which is after this one.
-        let queue = (self.freed && !self.bell).then(|| self.is_awaited(Byte::Queue));
         if std::thread::panicking() && !self.unwinding {
             // Half an update is worse than none: leave the mark, so that the next turn starts over with the reader.
             let header = Header {
@@ -45,14 +42,11 @@ impl Drop for Turn<'_> {
                 store.write_header(&self.header);
             }
             if self.card_written != Some(self.card) {
-                if queue == Some(false) {
-                    // Nobody waits: who has just come to stand in line does so again when he looks next.
-                    self.card.line = Line::default();
-                } else if let Some(card) = self.remembered.then(|| store.read(self.slot).1).flatten() {
-                    self.card.line = card.line;
-                }
                 store.write_slot(self.slot, &self.card);
                 self.port().see_moves(self.slot, self.card.moves);
+            }
+            if self.line != self.line_written {
+                store.write_line(self.slot, &self.line);
             }
             if self.card.owner != 0 && self.card.owner == self.link.token() {
                 let (writes, slot, header, card) = (store.writes(), self.slot, self.header, self.card);
@@ -71,12 +65,13 @@ impl Drop for Turn<'_> {
         drop(unlock);
         // Before anybody is woken: who finds it locked takes it that somebody is in an exchange.
         drop(self.gate.take());
-        let awaited = if self.bell {
-            self.is_awaited(Byte::Anybody)
+        // After the writing: who begins to wait later than this reads what was written.
+        let whom = if self.bell {
+            Some(Byte::Anybody)
         } else {
-            queue == Some(true)
+            self.freed.then_some(Byte::Queue)
         };
-        if awaited {
+        if whom.is_some_and(|whom| self.is_awaited(whom)) {
             store.ring();
         }
     }

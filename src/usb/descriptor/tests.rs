@@ -83,21 +83,24 @@ fn plain_reader() {
         interface.bulk_out,
         Some(Endpoint {
             address: 1,
-            max_packet_len: 64
+            max_packet_len: 64,
+            interval: 16,
         })
     );
     assert_eq!(
         interface.bulk_in,
         Some(Endpoint {
             address: 0x82,
-            max_packet_len: 64
+            max_packet_len: 64,
+            interval: 16,
         })
     );
     assert_eq!(
         interface.interrupt_in,
         Some(Endpoint {
             address: 0x83,
-            max_packet_len: 8
+            max_packet_len: 8,
+            interval: 16,
         })
     );
 }
@@ -181,7 +184,8 @@ fn unusable_endpoints_are_left_out() {
         found.interfaces[0].bulk_in,
         Some(Endpoint {
             address: 0x81,
-            max_packet_len: 64
+            max_packet_len: 64,
+            interval: 16,
         })
     );
     assert_eq!(found.interfaces[0].bulk_out, None);

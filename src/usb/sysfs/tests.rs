@@ -101,6 +101,27 @@ fn finds_readers_in_order_with_strings() {
     assert_eq!((&second.manufacturer, &second.interface_name), (&None, &None));
 }
 
+/// USB 2.0 §9.6.6, table 9-13: `bInterval` counts frames, at high speed it is the exponent of a number of microframes.
+#[test]
+fn the_interval_of_reports_depends_on_the_speed() {
+    let tree = Tree::new();
+    tree.device("1-1", 1, 2, &bytes::reader());
+    tree.node(1, 2, b"", OLD);
+    let mut reader = scan_at(&tree.sys(), &tree.dev()).interfaces.remove(0);
+    let mut interval = |packet, interval| {
+        reader.bulk_in.as_mut().unwrap().max_packet_len = packet;
+        reader.interrupt_in.as_mut().unwrap().interval = interval;
+        reader.report_interval().map(|time| time.as_micros())
+    };
+    assert_eq!(interval(64, 16), Some(16_000));
+    assert_eq!(interval(64, 255), Some(255_000));
+    assert_eq!(interval(512, 1), Some(125));
+    assert_eq!(interval(512, 9), Some(32_000));
+    assert_eq!(interval(512, 16), Some(4_096_000));
+    assert_eq!(interval(512, 17), None, "no exponent");
+    assert_eq!(interval(64, 0), None);
+}
+
 #[test]
 fn device_without_node_or_configuration_is_left_out() {
     let tree = Tree::new();
