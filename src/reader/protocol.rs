@@ -131,11 +131,11 @@ impl Turn<'_> {
     }
 
     fn send(&mut self, command: &[u8], response: &mut [u8]) -> ccid::Result<usize> {
-        let mut link = self.link_data();
         let level = self.port().engine().level();
         if self.card.protocol != T1 || !does_protocols(level) {
+            let timeout = LinkData::timeout(&self.card.link);
             let body = |engine: &mut ccid::Engine, transport: &dyn usb::Transport, slot: u8| {
-                engine.transmit(transport, slot, command, response, link.timeout)
+                engine.transmit(transport, slot, command, response, timeout)
             };
             return if level == ExchangeLevel::Character {
                 self.exchange_in_steps(body)
@@ -143,6 +143,7 @@ impl Turn<'_> {
                 self.exchange_unmarked(body)
             };
         }
+        let mut link = self.link_data();
         let result = self.exchange_in_steps(|engine, transport, slot| {
             engine.transmit_t1(transport, slot, &mut link.t1, command, response, link.timeout)
         });

@@ -105,17 +105,18 @@ impl<'a> Turn<'a> {
         let port = link.port();
         let now = Moment::now();
         let in_use = port.is_in_use(now.millis());
-        let known = gate.take().filter(|known| {
+        let known = gate.as_ref().is_some_and(|known| {
             port.is_claimed() && (known.token, known.slot, known.writes) == (link.token(), slot, port.store().writes())
         });
         // In a transaction nobody can have changed anything that matters here, if nothing was written by this process and
         // the claim was never lost: which nobody takes from who has just used it, and which the interrupt transfer's being
         // in flight shows.
-        let quiet = in_use || (known.is_none() && port.has_just_looked(now.millis()));
+        let quiet = in_use || (!known && port.has_just_looked(now.millis()));
         let mut reaped = if quiet { Ok(Hints::default()) } else { port.reap() };
-        let known =
-            known.filter(|_| in_use || (reaped == Ok(Hints::default()) && port.has_interrupt() && port.is_claimed()));
-        let (header, card, line) = match known {
+        if !(known && (in_use || (reaped == Ok(Hints::default()) && port.has_interrupt() && port.is_claimed()))) {
+            *gate = None;
+        }
+        let (header, card, line) = match gate.as_ref() {
             // The owner of the card waits for nobody, and gives way to nobody.
             Some(known) => (Some(known.header), Some(known.card), Line::default()),
             None => port.store().read_entry(slot),

@@ -52,13 +52,17 @@ impl LinkData {
         bytes
     }
 
-    pub(crate) fn decode(bytes: &[u8; LEN]) -> Self {
-        let [m0, m1, m2, m3, number, rest @ ..] = *bytes;
-        let millis = u32::from_le_bytes([m0, m1, m2, m3]);
-        let timeout = match millis {
+    /// The first field alone.
+    pub(super) fn timeout(bytes: &[u8; LEN]) -> Duration {
+        let [m0, m1, m2, m3, ..] = *bytes;
+        match u32::from_le_bytes([m0, m1, m2, m3]) {
             0 => DEFAULT_TIMEOUT,
-            _ => Duration::from_millis(millis.into()).min(params::MAX_EXCHANGE_TIME),
-        };
+            millis => Duration::from_millis(millis.into()).min(params::MAX_EXCHANGE_TIME),
+        }
+    }
+
+    pub(crate) fn decode(bytes: &[u8; LEN]) -> Self {
+        let [_, _, _, _, number, rest @ ..] = *bytes;
         let [b0, b1, b2, b3, b4, b5, b6, s0, s1, s2, s3, ..] = rest;
         let parameters = match number {
             1 => Some(Parameters::new(0, &[b0, b1, b2, b3, b4])),
@@ -66,7 +70,7 @@ impl LinkData {
             _ => None,
         };
         Self {
-            timeout,
+            timeout: Self::timeout(bytes),
             parameters,
             t1: t1::State::decode([s0, s1, s2, s3]),
         }

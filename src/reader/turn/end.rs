@@ -31,6 +31,9 @@ impl Drop for Turn<'_> {
                 ..self.header_written
             };
             store.write_header(&header);
+            if let Some(gate) = &mut self.gate {
+                **gate = None;
+            }
         } else {
             // The reader says it once only, and this turn did not ask; whoever waits for it has to.
             if self.hints.concern(self.slot) {
@@ -48,12 +51,15 @@ impl Drop for Turn<'_> {
             if self.line != self.line_written {
                 store.write_line(self.slot, &self.line);
             }
-            if self.card.owner != 0 && self.card.owner == self.link.token() {
-                let (writes, slot, header, card) = (store.writes(), self.slot, self.header, self.card);
-                if let Some(gate) = &mut self.gate {
+            let (writes, slot, header, card) = (store.writes(), self.slot, self.header, self.card);
+            let owns = card.owner != 0 && card.owner == self.link.token();
+            if let Some(gate) = &mut self.gate {
+                if !owns {
+                    **gate = None;
+                } else if gate.as_ref().is_none_or(|known| known.writes != writes) {
                     **gate = Some(Known {
                         writes,
-                        token: self.card.owner,
+                        token: card.owner,
                         slot,
                         header,
                         card,
