@@ -86,5 +86,7 @@ pub(crate) fn wall_offset_millis(now: Moment) -> u64 {
 }
 
 fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+    time.as_secs()
+        .saturating_mul(1000)
+        .saturating_add(time.subsec_millis().into())
 }

@@ -3,8 +3,11 @@
 //! Little-endian, checksummed, every field range-checked on reading; whatever does not pass is `None`, and the reader
 //! is then asked anew. No system call here.
 
+mod codec;
 mod line;
 
+pub(crate) use codec::seal;
+use codec::{Reader, Writer, is_sealed};
 pub(crate) use line::{LINE_LEN, Line};
 
 /// Most slots an interface may have here; CCID allows 256, the largest device known has 8.
@@ -17,8 +20,6 @@ pub(crate) const SLOT_LEN: usize = 160;
 pub(crate) const ENTRY_LEN: usize = SLOT_LEN + LINE_LEN;
 /// Changes with every incompatible change of the layout.
 const MAGIC: [u8; 8] = *b"WSCR\x03\0\0\0";
-/// Where in an entry the fields behind the ATR stand.
-const SLEPT_AT: usize = 128;
 /// Longest ATR, ISO 7816-3 §8.2.
 const MAX_ATR_LEN: usize = 33;
 
@@ -216,24 +217,24 @@ impl Header {
     /// As bytes.
     pub(crate) fn encode(&self, slots: u8) -> [u8; HEADER_LEN] {
         let mut out = [0; HEADER_LEN];
-        let mut w = Writer { out: &mut out, at: 0 };
-        w.put(&MAGIC);
-        w.put(&[0; 8]);
-        w.put(&[slots, self.busy, self.sequence, 0]);
-        w.put(&self.claim_peer.to_le_bytes());
-        w.put(&self.last_use_ms.to_le_bytes());
+        let mut w = Writer::new(&mut out, 0);
+        w.put(MAGIC);
+        w.put([0; 8]);
+        w.put([slots, self.busy, self.sequence, 0]);
+        w.put(self.claim_peer.to_le_bytes());
+        w.put(self.last_use_ms.to_le_bytes());
         seal(&mut out, 8);
         out
     }
 
     /// From bytes; `None` if anything about them is not as written by this version for this many slots.
     pub(crate) fn decode(bytes: &[u8], slots: u8) -> Option<Self> {
-        let bytes = bytes.get(..HEADER_LEN)?;
-        if bytes.get(..8)? != MAGIC || !is_sealed(bytes, 8) {
+        let bytes = bytes.first_chunk::<HEADER_LEN>()?;
+        if !bytes.starts_with(&MAGIC) || !is_sealed(bytes, 8) {
             return None;
         }
-        let mut r = Reader { bytes, at: 16 };
-        let (count, busy, sequence, _) = (r.u8()?, r.u8()?, r.u8()?, r.u8()?);
+        let mut r = Reader::new(bytes, 16);
+        let [count, busy, sequence, _] = r.take()?;
         if count != slots || busy > slots {
             return None;
         }
@@ -250,48 +251,49 @@ impl Slot {
     /// As bytes.
     pub(crate) fn encode(&self) -> [u8; SLOT_LEN] {
         let mut out = [0; SLOT_LEN];
-        let mut w = Writer { out: &mut out, at: 8 };
-        w.put(&[
+        let mut w = Writer::new(&mut out, 8);
+        w.put([
             self.state as u8,
             self.protocol,
             self.atr.len,
             self.failed_with_card.into(),
         ]);
-        w.put(&u32::from(self.moves).to_le_bytes());
+        w.put(u32::from(self.moves).to_le_bytes());
         for value in [self.owner, self.event, self.last_reset, self.last_removal] {
-            w.put(&value.to_le_bytes());
+            w.put(value.to_le_bytes());
         }
-        w.put(&self.last_use_ms.to_le_bytes());
-        w.put(&self.last_poll_ms.to_le_bytes());
-        w.put(&self.link);
-        w.put(self.atr.bytes.as_flattened());
-        w.at = SLEPT_AT;
-        w.put(&self.slept_ms.to_le_bytes());
-        w.put(&self.transmits.to_le_bytes());
-        w.put(&self.met_ms.to_le_bytes());
+        w.put(self.last_use_ms.to_le_bytes());
+        w.put(self.last_poll_ms.to_le_bytes());
+        w.put(self.link);
+        for part in self.atr.bytes {
+            w.put(part);
+        }
+        w.put([0; 15]);
+        w.put(self.slept_ms.to_le_bytes());
+        w.put(self.transmits.to_le_bytes());
+        w.put(self.met_ms.to_le_bytes());
         seal(&mut out, 0);
         out
     }
 
     /// From bytes; `None` if anything about them is out of range.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
-        let bytes = bytes.get(..SLOT_LEN)?;
+        let bytes = bytes.first_chunk::<SLOT_LEN>()?;
         if !is_sealed(bytes, 0) {
             return None;
         }
-        let mut r = Reader { bytes, at: 8 };
-        let (state, protocol, atr_len, flags) = (CardState::from_byte(r.u8()?)?, r.u8()?, r.u8()?, r.u8()?);
+        let mut r = Reader::new(bytes, 8);
+        let [state, protocol, atr_len, flags] = r.take()?;
+        let state = CardState::from_byte(state)?;
         let moves = u16::try_from(r.u32()?).ok()?;
         if flags > 1 || !matches!(protocol, 0 | 1 | 2 | 4) || usize::from(atr_len) > MAX_ATR_LEN {
             return None;
         }
         let (owner, event, last_reset, last_removal) = (r.u32()?, r.u32()?, r.u32()?, r.u32()?);
         let (last_use_ms, last_poll_ms) = (r.u64()?, r.u64()?);
-        let link = r.take(32)?.try_into().ok()?;
-        let atr = Atr::new(r.take(usize::from(atr_len))?);
-        r.at = SLEPT_AT;
-        let slept_ms = r.u64()?;
-        let (transmits, met_ms) = (r.u32()?, r.u64()?);
+        let link = r.take()?;
+        let atr = Atr::new(r.take::<MAX_ATR_LEN>()?.get(..usize::from(atr_len))?);
+        let _unused: [u8; 15] = r.take()?;
         Some(Self {
             state,
             failed_with_card: flags == 1,
@@ -303,79 +305,12 @@ impl Slot {
             last_removal,
             last_use_ms,
             last_poll_ms,
-            slept_ms,
-            transmits,
-            met_ms,
+            slept_ms: r.u64()?,
+            transmits: r.u32()?,
+            met_ms: r.u64()?,
             atr,
             link,
         })
-    }
-}
-
-/// Not against an enemy (who could write what he likes) but against torn and foreign bytes.
-fn checksum(bytes: &[u8], skip: usize) -> u64 {
-    let mut sum: u64 = 0x9E37_79B9_7F4A_7C15;
-    for (index, word) in bytes.chunks_exact(8).enumerate() {
-        if index * 8 == skip {
-            continue;
-        }
-        let value = word.try_into().map_or(0, u64::from_le_bytes);
-        sum = (sum ^ value).wrapping_mul(0xFF51_AFD7_ED55_8CCD).rotate_left(29);
-    }
-    sum
-}
-
-/// Puts the checksum of all else at `at`.
-pub(crate) fn seal(bytes: &mut [u8], at: usize) {
-    let sum = checksum(bytes, at).to_le_bytes();
-    if let Some(place) = bytes.get_mut(at..at + 8) {
-        place.copy_from_slice(&sum);
-    }
-}
-
-fn is_sealed(bytes: &[u8], at: usize) -> bool {
-    bytes
-        .get(at..at + 8)
-        .is_some_and(|sum| sum == checksum(bytes, at).to_le_bytes())
-}
-
-struct Writer<'a> {
-    out: &'a mut [u8],
-    at: usize,
-}
-
-impl Writer<'_> {
-    fn put(&mut self, bytes: &[u8]) {
-        let end = self.at + bytes.len();
-        if let Some(place) = self.out.get_mut(self.at..end) {
-            place.copy_from_slice(bytes);
-        }
-        self.at = end;
-    }
-}
-
-struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, len: usize) -> Option<&'a [u8]> {
-        let bytes = self.bytes.get(self.at..self.at.checked_add(len)?)?;
-        self.at += len;
-        Some(bytes)
-    }
-
-    fn u8(&mut self) -> Option<u8> {
-        self.take(1)?.first().copied()
-    }
-
-    fn u32(&mut self) -> Option<u32> {
-        Some(u32::from_le_bytes(self.take(4)?.try_into().ok()?))
-    }
-
-    fn u64(&mut self) -> Option<u64> {
-        Some(u64::from_le_bytes(self.take(8)?.try_into().ok()?))
     }
 }
 

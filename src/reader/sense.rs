@@ -38,8 +38,8 @@ impl Turn<'_> {
     /// # Errors
     /// As [`Self::refresh`].
     pub(crate) fn refresh_if_unwatched(&mut self) -> Result<()> {
-        if !self.was_suspended()
-            && !self.port().is_claimed()
+        if !self.port().is_claimed()
+            && !self.was_suspended()
             && self.card_written.is_some()
             && self.is_watched()
             && self.is_known()

@@ -186,6 +186,9 @@ impl<'a> Turn<'a> {
 
     /// Remembers what the interrupt endpoint said, for this slot here and for the others in their entries.
     pub(super) fn note(&mut self, hints: Hints) {
+        if hints == Hints::default() {
+            return;
+        }
         self.hints = Hints {
             changed: self.hints.changed | hints.changed,
             emptied: self.hints.emptied | hints.emptied,

@@ -1,7 +1,7 @@
 //! Who waits for a card, in bytes of its own behind a slot's: those who wait write there, and the owner of the card, who
 //! writes the slot, need not know of it.
 
-use super::{Reader, Writer, is_sealed, seal};
+use super::codec::{Reader, Writer, is_sealed, seal};
 
 /// Bytes it takes.
 pub(crate) const LINE_LEN: usize = 32;
@@ -21,21 +21,21 @@ impl Line {
     /// As bytes.
     pub(crate) fn encode(&self) -> [u8; LINE_LEN] {
         let mut out = [0; LINE_LEN];
-        let mut w = Writer { out: &mut out, at: 8 };
-        w.put(&u64::from(self.token).to_le_bytes());
-        w.put(&self.since_ms.to_le_bytes());
-        w.put(&self.until_ms.to_le_bytes());
+        let mut w = Writer::new(&mut out, 8);
+        w.put(u64::from(self.token).to_le_bytes());
+        w.put(self.since_ms.to_le_bytes());
+        w.put(self.until_ms.to_le_bytes());
         seal(&mut out, 0);
         out
     }
 
     /// From bytes; `None` if they are not as written.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
-        let bytes = bytes.get(..LINE_LEN)?;
+        let bytes = bytes.first_chunk::<LINE_LEN>()?;
         if !is_sealed(bytes, 0) {
             return None;
         }
-        let mut r = Reader { bytes, at: 8 };
+        let mut r = Reader::new(bytes, 8);
         Some(Self {
             token: u32::try_from(r.u64()?).ok()?,
             since_ms: r.u64()?,
