@@ -300,6 +300,9 @@ fn subjects(states: &[ReaderState], snapshot: &Snapshot) -> Result<Vec<Subject>>
 
 /// A look at one slot, and whether an exchange of somebody else's was in the way of a better one.
 fn look_at(link: &Link, slot: u8, is_watcher: bool) -> (Sight, bool) {
+    if let Some(card) = link.port().settled(slot).filter(|_| !is_watcher) {
+        return (with_users(link, slot, card), false);
+    }
     let turn = match link.try_turn(slot) {
         // Whoever is in an exchange will find what there is to find, and tells; until then the record holds. But a slot that is
         // to be asked for its status is asked by nobody else.

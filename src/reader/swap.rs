@@ -12,9 +12,10 @@
 
 use std::time::Duration;
 
+use super::port::Port;
 use super::power::PowerError;
 use super::turn::Turn;
-use crate::arbiter::record::CardState;
+use crate::arbiter::record::{CardState, Slot};
 use crate::clock::Moment;
 
 /// How long to wait at most for a report that waits in the reader, once somebody listens: endpoints are asked every 10 to
@@ -26,6 +27,13 @@ const SWAP_MS: u64 = 250;
 
 /// Time asleep that counts; less is what two readings of clocks differ by.
 const SLEPT_MS: u64 = 100;
+
+impl Port {
+    /// Whether the machine was suspended since the card was last seen to.
+    pub(super) fn was_suspended_since(&self, card: &Slot, now: Moment) -> bool {
+        self.slept_ms(now).saturating_sub(card.slept_ms) >= SLEPT_MS
+    }
+}
 
 impl Turn<'_> {
     /// The claim has just become ours: hears what happened while nobody listened, where the slot's status alone would
@@ -87,7 +95,7 @@ impl Turn<'_> {
 
     /// Whether the machine was suspended since the slot was last seen to.
     pub(super) fn was_suspended(&self) -> bool {
-        self.port().slept_ms(self.now).saturating_sub(self.card.slept_ms) >= SLEPT_MS
+        self.port().was_suspended_since(&self.card, self.now)
     }
 
     /// If the machine was suspended since the slot was last seen to: a powered card is switched off and on, and everybody

@@ -152,6 +152,8 @@ pub struct Config {
     pub time_extension_every: Option<Duration>,
     /// Time between a command and its answer, on top of the card's own.
     pub latency: Duration,
+    /// How often the host asks the interrupt endpoint of a reader in this process; 0 for all the time.
+    pub report_interval: Duration,
 }
 
 impl Default for Config {
@@ -202,6 +204,7 @@ impl Default for Config {
             abort: true,
             time_extension_every: Some(Duration::from_secs(1)),
             latency: Duration::ZERO,
+            report_interval: Duration::ZERO,
         }
     }
 }

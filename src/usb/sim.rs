@@ -238,6 +238,11 @@ impl Transport for SimTransport {
         Ok(interrupt)
     }
 
+    fn report_delay(&self) -> Duration {
+        let state = self.port.lock();
+        state.map_or(Duration::ZERO, |state| state.device.config().report_interval)
+    }
+
     fn interrupt_wait(&self) -> InterruptWait {
         InterruptWait {
             fd: self.timer.fd(),

@@ -136,6 +136,58 @@ fn work_on_one_slot_does_not_take_the_news_of_another() {
     }
 }
 
+/// A reader that the host asks only now and then: calls in between do not ask either, but what wakes a waiter is looked at.
+#[test]
+fn a_waiter_hears_what_the_calls_beside_it_do_not_ask_for() {
+    let (context, other) = (Context::new(), Context::new());
+    let bench = Bench::plug_as(Config {
+        report_interval: Duration::from_secs(600),
+        ..Config::default()
+    });
+    bench.insert(Chip::new(1));
+    let card = other.connect(bench.name(), SHARED).unwrap();
+    for round in 1..=3 {
+        assert_eq!(card.transmit(&[0, 0xA4, 0, 0]), Ok(vec![0x90, 0]), "{round}");
+        let mut known = event(&context, bench.name(), 0) & !2;
+        let moves: [(&dyn Fn(), DWORD); 2] = [(&|| bench.remove(), 0x12), (&|| bench.insert(Chip::new(1)), 0x22)];
+        for (move_it, seen) in moves {
+            assert_eq!(event(&context, bench.name(), known), known, "{round}");
+            let waiter = Waiter::start(context.0, INFINITE, &[State::new(bench.name(), known)]);
+            waiter.until_asleep();
+            move_it();
+            known = waiter.end_of_one().1.event;
+            assert_eq!(known & 0x32, seen, "{round}");
+            known &= !2;
+        }
+        assert_eq!(card.status().unwrap_err(), Error::RemovedCard, "{round}");
+        assert_eq!(card.reconnect(SHARED, 0), Ok(()), "{round}");
+    }
+}
+
+/// Without a waiter it is heard when the host has asked again.
+#[test]
+fn a_removal_is_seen_when_the_host_has_asked() {
+    let context = Context::new();
+    let interval = Duration::from_millis(100);
+    let bench = Bench::plug_as(Config {
+        report_interval: interval,
+        ..Config::default()
+    });
+    bench.insert(Chip::new(1));
+    let card = context.connect(bench.name(), SHARED).unwrap();
+    for round in 1..=3 {
+        assert_eq!(card.transmit(&[0, 0xA4, 0, 0]), Ok(vec![0x90, 0]), "{round}");
+        bench.remove();
+        thread::sleep(interval);
+        assert_eq!(event(&context, bench.name(), 0x20) & 0x32, 0x12, "{round}");
+        assert_eq!(card.status().unwrap_err(), Error::RemovedCard, "{round}");
+        bench.insert(Chip::new(1));
+        thread::sleep(interval);
+        assert_eq!(event(&context, bench.name(), 0x10) & 0x32, 0x22, "{round}");
+        assert_eq!(card.reconnect(SHARED, 0), Ok(()), "{round}");
+    }
+}
+
 /// Follows both slots of a reader like `follow`, but only remembers the last words.
 fn remember(context: SCARDCONTEXT, names: &[String], last: Arc<Mutex<Vec<DWORD>>>) -> thread::JoinHandle<()> {
     let mut states: Vec<_> = names.iter().map(|name| State::new(name, 0)).collect();

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::Port;
-use crate::arbiter::record::MAX_SLOTS;
+use crate::arbiter::record::{CardState, MAX_SLOTS, Slot};
 use crate::arbiter::wait::{entry, poll};
 use crate::ccid::interrupt::{Notification, notifications};
 use crate::clock::Moment;
@@ -37,6 +37,20 @@ impl Port {
             && last != 0
             && now_ms.saturating_sub(last) < self.report_delay_ms
             && !self.ready.load(Ordering::Acquire)
+    }
+
+    /// The card as the record has it, if a turn would show no more: the claim is ours, the reader has just been asked whether
+    /// it has something to say, and nothing is in doubt.
+    pub(crate) fn settled(&self, slot: u8) -> Option<Slot> {
+        let now = Moment::now();
+        if !self.is_in_use(now.millis()) && !self.has_just_looked(now.millis()) {
+            return None;
+        }
+        let (header, card) = self.store.read(slot);
+        header.filter(|header| header.claim_peer == self.peer && header.busy == 0)?;
+        card.filter(|card| {
+            card.state != CardState::Inserted && !self.doubts(card) && !self.was_suspended_since(card, now)
+        })
     }
 
     /// Has the interrupt endpoint looked at in the next turn, however short a time ago that was done.
