@@ -10,17 +10,11 @@
 //! looked; and one reported to a process that sleeps with the claim and has it taken by another before it looks: the
 //! report comes to light with the sleeper's next call.
 
-use std::time::Duration;
-
 use super::port::Port;
 use super::power::PowerError;
 use super::turn::Turn;
 use crate::arbiter::record::{CardState, Slot};
 use crate::clock::Moment;
-
-/// How long to wait at most for a report that waits in the reader, once somebody listens: endpoints are asked every 10 to
-/// 255 ms, nearly all more often than every 40. One that comes later is known for what it is (see [`Turn::meet`]).
-const REPORT_PATIENCE: Duration = Duration::from_millis(100);
 
 /// Nobody swaps a card in less time.
 const SWAP_MS: u64 = 250;
@@ -76,7 +70,7 @@ impl Turn<'_> {
 
     fn listen(&mut self) {
         let port = self.port();
-        match port.listen(port.report_patience(REPORT_PATIENCE)) {
+        match port.listen(port.report_patience()) {
             Ok(hints) => self.note(hints),
             Err(error) => log::debug!("{}: {error}", port.interface().node.display()),
         }

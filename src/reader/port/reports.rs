@@ -13,6 +13,11 @@ use crate::usb::{self, Interrupt};
 
 /// How late a report may come: four times the longest interval of an interrupt endpoint (USB 2.0 §9.6.6).
 const LATEST_REPORT: Duration = Duration::from_secs(1);
+/// How long to listen where the interval is not known: nearly all are below 40 ms.
+const UNKNOWN_PATIENCE: Duration = Duration::from_millis(100);
+/// How long to listen at most: the longest interval at full speed is 255 ms. What comes later would be taken for a swap, if
+/// nobody looks before [`Port::has_just_met`] has forgotten.
+const LONGEST_PATIENCE: Duration = Duration::from_millis(300);
 /// By how much the host may be late in asking.
 const LATE: Duration = Duration::from_millis(16);
 
@@ -76,10 +81,10 @@ impl Port {
         met_ms != 0 && since.is_some_and(|since| since < late)
     }
 
-    /// How long to listen, at most that long, for a report that waits in the reader.
-    pub(in crate::reader) fn report_patience(&self, longest: Duration) -> Duration {
+    /// How long a report that waits in the reader takes to come at most, once somebody listens.
+    pub(in crate::reader) fn report_patience(&self) -> Duration {
         let interval = self.interface.report_interval();
-        interval.map_or(longest, |interval| longest.min(interval + LATE))
+        interval.map_or(UNKNOWN_PATIENCE, |interval| LONGEST_PATIENCE.min(interval + LATE))
     }
 
     /// Whether there is an interrupt endpoint.
