@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -157,9 +157,10 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        if let Ok(mut control) = self.control.lock() {
-            let _ended = control.command("quit");
-        }
+        // Also after a command that panicked: the server would be waited for for ever.
+        let mut control = self.control.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ended = control.command("quit");
+        drop(control);
         if let Some(server) = self.server.take() {
             let _ended = server.join();
         }
