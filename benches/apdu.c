@@ -221,7 +221,7 @@ static void ten(void *with)
 	OK(SCardEndTransaction(s->card, SCARD_LEAVE_CARD));
 }
 
-/* A child with a session of its own that says so, and, told to begin, does what it is for. */
+/* A child that gets ready and says so, and, told to begin, does what it is for. */
 struct helper {
 	pid_t pid;
 	int say, hear;
@@ -243,7 +243,7 @@ static void byte_from(int fd)
 		die("read", -1);
 }
 
-static struct helper helper(void (*body)(struct session *, int, int))
+static struct helper helper(void (*body)(int, int))
 {
 	struct helper h;
 	int down[2], up[2];
@@ -253,12 +253,7 @@ static struct helper helper(void (*body)(struct session *, int, int))
 	fflush(stdout);
 	SYS(h.pid = fork());
 	if (!h.pid) {
-		struct session s = { .command = GET_16 };
-
-		session_open(&s);
-		ten(&s);
-		byte_to(up[1]);
-		body(&s, down[0], up[1]);
+		body(down[0], up[1]);
 		_exit(0);
 	}
 	h.say = down[1];
@@ -267,26 +262,49 @@ static struct helper helper(void (*body)(struct session *, int, int))
 	return h;
 }
 
-static void works(struct session *s, int hear, int say)
+static void session_ready(struct session *s, int say)
 {
-	byte_from(hear);
-	for (int i = 0; i < TURNS; i++)
-		ten(s);
+	session_open(s);
+	ten(s);
 	byte_to(say);
-	OK(SCardDisconnect(s->card, SCARD_LEAVE_CARD));
-	OK(SCardReleaseContext(s->context));
 }
 
-static void watches(struct session *s, int hear, int say)
+static void works(int hear, int say)
 {
-	SCARD_READERSTATE reader = { .szReader = s->name, .dwCurrentState = SCARD_STATE_UNAWARE };
+	struct session s = { .command = GET_16 };
+
+	session_ready(&s, say);
+	byte_from(hear);
+	for (int i = 0; i < TURNS; i++)
+		ten(&s);
+	byte_to(say);
+	OK(SCardDisconnect(s.card, SCARD_LEAVE_CARD));
+	OK(SCardReleaseContext(s.context));
+}
+
+static void watches(int hear, int say)
+{
+	struct session s = { .command = GET_16 };
+	SCARD_READERSTATE reader = { .szReader = s.name, .dwCurrentState = SCARD_STATE_UNAWARE };
 
 	(void)hear;
-	(void)say;
+	session_ready(&s, say);
 	for (;;) {
-		OK(SCardGetStatusChange(s->context, INFINITE, &reader, 1));
+		OK(SCardGetStatusChange(s.context, INFINITE, &reader, 1));
 		reader.dwCurrentState = reader.dwEventState & ~(DWORD)SCARD_STATE_CHANGED;
 	}
+}
+
+/* Both have had their turns, since then. */
+static void turns_taken(const struct helper *other, uint64_t start)
+{
+	uint64_t each = (now() - start) / (2 * TURNS);
+	int result = 0;
+
+	printf("ten-two %llu %llu %u\n", (unsigned long long)each, (unsigned long long)each, 2 * TURNS);
+	SYS(waitpid(other->pid, &result, 0));
+	if (result)
+		die("the other process", result);
 }
 
 static void turns(void)
@@ -308,11 +326,7 @@ static void turns(void)
 	for (int i = 0; i < TURNS; i++)
 		ten(&s);
 	byte_from(two.hear);
-	uint64_t each = (now() - start) / (2 * TURNS);
-	printf("ten-two %llu %llu %u\n", (unsigned long long)each, (unsigned long long)each, 2 * TURNS);
-	SYS(waitpid(two.pid, &result, 0));
-	if (result)
-		die("the other process", result);
+	turns_taken(&two, start);
 	OK(SCardDisconnect(s.card, SCARD_LEAVE_CARD));
 	OK(SCardReleaseContext(s.context));
 }
@@ -435,44 +449,36 @@ static void raw_ten(void *with)
 		raw_transmit(with);
 }
 
+static void raw_works(int hear, int say)
+{
+	struct raw raw = { .command = GET_16 };
+
+	raw_node(&raw);
+	byte_to(say);
+	for (int i = 0; i < TURNS; i++) {
+		byte_from(hear);
+		raw_take(&raw);
+		raw_ten(&raw);
+		byte_to(say);
+	}
+}
+
 static void floor_turns(void)
 {
 	struct raw raw = { .command = GET_16 };
-	int down[2], up[2], result = 0;
-	pid_t child;
+	struct helper two = helper(raw_works);
 
 	raw_open(&raw, 1);
 	measure("ten", raw_ten, &raw, CALLS / 4);
-	SYS(pipe(down));
-	SYS(pipe(up));
-	fflush(stdout);
-	SYS(child = fork());
-	if (!child) {
-		struct raw other = { .command = GET_16 };
 
-		/* A description of its own: that of the parent would have the claim with it. */
-		close(raw.fd);
-		raw_node(&other);
-		for (int i = 0; i < TURNS; i++) {
-			byte_from(down[0]);
-			raw_take(&other);
-			raw_ten(&other);
-			byte_to(up[1]);
-		}
-		_exit(0);
-	}
 	uint64_t start = now();
 	for (int i = 0; i < TURNS; i++) {
 		raw_take(&raw);
 		raw_ten(&raw);
-		byte_to(down[1]);
-		byte_from(up[0]);
+		byte_to(two.say);
+		byte_from(two.hear);
 	}
-	uint64_t each = (now() - start) / (2 * TURNS);
-	printf("ten-two %llu %llu %u\n", (unsigned long long)each, (unsigned long long)each, 2 * TURNS);
-	SYS(waitpid(child, &result, 0));
-	if (result)
-		die("the other process", result);
+	turns_taken(&two, start);
 }
 
 static void raw_session(void)

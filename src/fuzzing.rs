@@ -1,7 +1,7 @@
 //! Doors for the fuzz targets into what is private; built by them only (`--cfg fuzzing`).
 
 use crate::arbiter::locks::Mode;
-use crate::arbiter::record::{HEADER_LEN, Header, Line, SLOT_LEN, Slot, seal};
+use crate::arbiter::record::{HEADER_LEN, Header, LINE_LEN, Line, SLOT_LEN, Slot, seal};
 use crate::arbiter::store::Key;
 use crate::platform::state_word;
 use crate::reader::protocol::LinkData;
@@ -17,28 +17,33 @@ pub fn record(bytes: &[u8]) {
         assert_eq!(Header::decode(&header.encode(*slots), *slots), Some(header));
         assert!(header.busy <= *slots);
     }
-    let mut sealed = [0; HEADER_LEN];
-    for (to, from) in sealed.iter_mut().zip(bytes) {
-        *to = *from;
-    }
+    let mut sealed = beginning::<HEADER_LEN>(bytes);
     seal(&mut sealed, 8);
     if let Some(header) = Header::decode(&sealed, *slots) {
         assert_eq!(Header::decode(&header.encode(*slots), *slots), Some(header));
     }
-    let mut sealed = [0; SLOT_LEN];
-    for (to, from) in sealed.iter_mut().zip(bytes) {
-        *to = *from;
+    let mut sealed = beginning::<LINE_LEN>(bytes);
+    seal(&mut sealed, 0);
+    if let Some(line) = Line::decode(&sealed) {
+        assert_eq!(Line::decode(&line.encode()), Some(line));
     }
+    let mut sealed = beginning::<SLOT_LEN>(bytes);
     if Slot::decode(bytes).is_some() {
         assert!(Slot::decode(&sealed).is_some(), "what follows an entry is not its own");
     }
     seal(&mut sealed, 0);
-    if let Some(line) = Line::decode(bytes) {
-        assert_eq!(Line::decode(&line.encode()), Some(line));
-    }
     if let Some(slot) = Slot::decode(&sealed) {
         use_slot(slot, u32::from_le_bytes(*acknowledged));
     }
+}
+
+/// The first bytes, filled up with zeros.
+fn beginning<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    let mut copy = [0; N];
+    for (to, from) in copy.iter_mut().zip(bytes) {
+        *to = *from;
+    }
+    copy
 }
 
 fn use_slot(mut slot: Slot, acknowledged: u32) {

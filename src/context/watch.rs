@@ -300,7 +300,9 @@ fn subjects(states: &[ReaderState], snapshot: &Snapshot) -> Result<Vec<Subject>>
 
 /// A look at one slot, and whether an exchange of somebody else's was in the way of a better one.
 fn look_at(link: &Link, slot: u8, is_watcher: bool) -> (Sight, bool) {
-    if let Some(card) = link.port().settled(slot).filter(|_| !is_watcher) {
+    // Whoever watches asks for everybody.
+    let settled = (!is_watcher).then(|| link.port().settled(slot)).flatten();
+    if let Some(card) = settled {
         return (with_users(link, slot, card), false);
     }
     let turn = match link.try_turn(slot) {

@@ -33,7 +33,8 @@ impl Link {
         }))
     }
 
-    fn lives(&self, token: u32) -> io::Result<bool> {
+    /// Whether the handle with this token lives.
+    pub(super) fn lives(&self, token: u32) -> io::Result<bool> {
         Ok(self.locks().probe(Byte::Handle(token))?.is_some())
     }
 }
@@ -98,7 +99,8 @@ impl Turn<'_> {
         is_other.then(|| Duration::from_millis(left.clamp(1, KEPT_MS)))
     }
 
-    fn lives(&self, token: u32) -> Result<bool> {
+    /// As [`Link::lives`].
+    pub(super) fn lives(&self, token: u32) -> Result<bool> {
         self.link.lives(token).map_err(|error| self.lock_failed(&error))
     }
 }

@@ -114,38 +114,29 @@ impl Link {
         let mut waiting: Option<Waiting> = None;
         let mut since_ms = None;
         let result = loop {
-            let look = match self.try_turn(slot) {
-                Ok(None) => match self.glance(slot, &undisturbed, &mut since_ms) {
-                    Some(card) => Ok(Look::Busy(card, None)),
-                    None => self
-                        .turn(slot)
-                        .map(|turn| Self::look(turn, waiting.as_ref(), &mut since_ms, &mut attempt)),
-                },
-                Ok(Some(turn)) => Ok(Self::look(turn, waiting.as_ref(), &mut since_ms, &mut attempt)),
-                Err(Gone) => Err(Gone),
-            };
+            let look = self.look(slot, &undisturbed, waiting.as_ref(), &mut since_ms, &mut attempt);
             let (in_the_way, kept) = match look {
                 Ok(Look::Decided(result)) => break result,
                 Ok(Look::Busy(card, kept)) => (card, kept),
                 Err(Gone) => break Err(gone),
             };
             let still_busy = || self.is_still_busy(slot, &in_the_way);
-            let begun = match &mut waiting {
-                Some(waiting) => waiting,
-                None => match self.wait_again() {
-                    Ok(begun) => {
-                        let begun = waiting.insert(begun);
-                        // What ended before we waited made no sound for us.
-                        if !still_busy() {
-                            continue;
-                        }
-                        begun
+            let waited = match &mut waiting {
+                // What ended before we waited made no sound for us.
+                None => self.wait_again().and_then(|begun| {
+                    let begun = waiting.insert(begun);
+                    if still_busy() {
+                        begun.sleep(kept, still_busy)
+                    } else {
+                        Ok(())
                     }
-                    Err(error) => break Err(error),
-                },
+                }),
+                Some(waiting) => {
+                    waiting.watch.tend(self);
+                    waiting.sleep(kept, still_busy)
+                }
             };
-            begun.watch.tend(self);
-            if let Err(error) = begun.sleep(kept, still_busy) {
+            if let Err(error) = waited {
                 break Err(error);
             }
         };
@@ -153,26 +144,35 @@ impl Link {
         result
     }
 
-    /// One attempt, in a turn.
+    /// One attempt, in a turn, if it takes one.
     fn look<T>(
-        mut turn: Turn<'_>,
+        &self,
+        slot: u8,
+        undisturbed: &impl Fn(&Slot) -> bool,
         waiting: Option<&Waiting>,
         since_ms: &mut Option<u64>,
         attempt: &mut impl FnMut(&mut Turn<'_>) -> Result<Attempt<T>>,
-    ) -> Look<T> {
+    ) -> std::result::Result<Look<T>, Gone> {
+        let mut turn = match self.try_turn(slot)? {
+            Some(turn) => turn,
+            None => match self.glance(slot, undisturbed, since_ms) {
+                Some(card) => return Ok(Look::Busy(card, None)),
+                None => self.turn(slot)?,
+            },
+        };
         if let Some(waiting) = waiting {
             waiting.look(&mut turn);
         }
         let decided = match attempt(&mut turn) {
             Ok(Attempt::Busy) => match turn.stand_in_line(*since_ms.get_or_insert_with(|| Moment::now().millis())) {
-                Ok(()) => return Look::Busy(turn.card, turn.is_kept_for()),
+                Ok(()) => return Ok(Look::Busy(turn.card, turn.is_kept_for())),
                 Err(error) => Err(error),
             },
             Ok(Attempt::Done(value)) => Ok(value),
             Err(error) => Err(error),
         };
         turn.leave_line();
-        Look::Decided(decided)
+        Ok(Look::Decided(decided))
     }
 
     /// The card, if the record shows without a turn that it is undisturbed and in another's transaction; stands in line for
@@ -202,7 +202,7 @@ impl Link {
             && card.owner != self.token()
             && card.last_poll_ms != 0
             && (0..self.port.slots()).all(|other| other == slot || !self.port.is_to_be_asked(other))
-            && matches!(self.locks.probe(Byte::Handle(card.owner)), Ok(Some(_)))
+            && matches!(self.lives(card.owner), Ok(true))
     }
 
     /// What it takes to wait: what is left of the last time, if anything.

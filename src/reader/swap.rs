@@ -23,9 +23,10 @@ const SWAP_MS: u64 = 250;
 const SLEPT_MS: u64 = 100;
 
 impl Port {
-    /// Whether the machine was suspended since the card was last seen to.
-    pub(super) fn was_suspended_since(&self, card: &Slot, now: Moment) -> bool {
-        self.slept_ms(now).saturating_sub(card.slept_ms) >= SLEPT_MS
+    /// How long the machine was suspended since the card was last seen to, in milliseconds, if it was.
+    pub(super) fn asleep_since(&self, card: &Slot, now: Moment) -> Option<u64> {
+        let asleep = self.slept_ms(now).saturating_sub(card.slept_ms);
+        (asleep >= SLEPT_MS).then_some(asleep)
     }
 }
 
@@ -89,18 +90,16 @@ impl Turn<'_> {
 
     /// Whether the machine was suspended since the slot was last seen to.
     pub(super) fn was_suspended(&self) -> bool {
-        self.port().was_suspended_since(&self.card, self.now)
+        self.port().asleep_since(&self.card, self.now).is_some()
     }
 
     /// If the machine was suspended since the slot was last seen to: a powered card is switched off and on, and everybody
     /// told; any other is looked at anew.
     pub(super) fn notice_suspension(&mut self) {
-        let slept = self.port().slept_ms(self.now);
-        let asleep = slept.saturating_sub(self.card.slept_ms);
-        if asleep < SLEPT_MS {
+        let Some(asleep) = self.port().asleep_since(&self.card, self.now) else {
             return;
-        }
-        self.card.slept_ms = slept;
+        };
+        self.card.slept_ms += asleep;
         log::info!(
             "{} slot {}: the machine was suspended for {asleep} ms",
             self.port().interface().node.display(),

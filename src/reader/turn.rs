@@ -346,12 +346,8 @@ impl<'a> Turn<'a> {
         match self.card.owner {
             0 => return Ok(Owner::Nobody),
             owner if owner == token => return Ok(Owner::Me),
-            owner => {
-                let probe = self.link.locks().probe(Byte::Handle(owner));
-                if probe.map_err(|error| self.lock_failed(&error))?.is_some() {
-                    return Ok(Owner::Other);
-                }
-            }
+            owner if self.lives(owner)? => return Ok(Owner::Other),
+            _ => {}
         }
         log::info!(
             "{}: a user died in a transaction; resetting the card",

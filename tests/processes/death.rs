@@ -4,7 +4,7 @@
 //! exchange leaves a card in an unknown state, which is reset as well; any other leaves it alone.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use winscard::error::Error::ResetCard;
 
@@ -101,10 +101,8 @@ fn killed_in_mid_exchange_the_pipes_are_found_in_order_and_the_card_is_reset() {
     for round in 0..5_u64 {
         let (mut a, mut b) = (world.connected(SHARED), world.connected(SHARED));
         b.answers(SELECT, "9000");
-        let before = world.counter("xfr_blocks");
         world.tell(NOT_ANSWERED);
-        a.start(&format!("transmit {VERIFY}"));
-        arrived(&world, before);
+        world.arrives(&mut a, &format!("transmit {VERIFY}"));
         thread::sleep(Duration::from_millis(10 * round));
         a.kill();
         let resets = world.resets();
@@ -116,16 +114,6 @@ fn killed_in_mid_exchange_the_pipes_are_found_in_order_and_the_card_is_reset() {
     }
 }
 
-/// Waits until a command has reached the card.
-#[track_caller]
-fn arrived(world: &World, before: u64) {
-    let end = Instant::now() + SOON * 10;
-    while world.counter("xfr_blocks") == before {
-        assert!(Instant::now() < end, "the command never arrived");
-        thread::yield_now();
-    }
-}
-
 /// Whoever waits for the pipes gets them while the dead one's descriptors are still being closed, one after the other, on
 /// another processor. Several times, because he has to come in between.
 #[test]
@@ -134,10 +122,8 @@ fn killed_in_mid_exchange_while_others_wait_for_their_turn() {
     let (mut b, mut c) = (world.connected(SHARED), world.agent());
     for round in 0..12 {
         let mut a = world.connected(SHARED);
-        let before = world.counter("xfr_blocks");
         world.tell(NOT_ANSWERED);
-        a.start(&format!("transmit {SELECT}"));
-        arrived(&world, before);
+        world.arrives(&mut a, &format!("transmit {SELECT}"));
         b.start(&format!("transmit {SELECT}"));
         c.start("connect 2 3");
         if round % 4 == 0 {
@@ -168,10 +154,8 @@ fn killed_in_mid_exchange_with_the_second_of_two_slots_only_that_card_is_reset()
         assert!(answer.starts_with("0 "), "{answer}");
     }
     c.answers(VERIFY, "9000");
-    let before = world.counter("xfr_blocks");
     world.tell(NOT_ANSWERED);
-    a.start(&format!("transmit {SELECT}"));
-    arrived(&world, before);
+    world.arrives(&mut a, &format!("transmit {SELECT}"));
     a.kill();
     at_once(|| c.answers(IS_VERIFIED, "9000"));
     at_once(|| b.gives(&format!("transmit {SELECT}"), ResetCard));

@@ -69,21 +69,15 @@ fn a_transaction_keeps_others_waiting_and_lets_them_go_on() {
     assert_eq!(c.result(SOON), "0 9000");
 }
 
-/// Has the owner of a transaction send a command that takes half a second; returns when the card has it.
-fn owner_is_in_an_exchange(world: &World, owner: &mut Agent) {
-    let before = world.counter("xfr_blocks");
-    owner.start("transmit 801001F4");
-    while world.counter("xfr_blocks") == before {
-        thread::yield_now();
-    }
-}
+/// A command that takes half a second.
+const SLOW: &str = "transmit 801001F4";
 
 #[test]
 fn who_comes_in_an_owners_exchange_waits_for_the_end_of_the_transaction() {
     let world = World::new(&[]);
     let (mut a, mut b) = (world.connected(SHARED), world.connected(SHARED));
     a.gives("begin", Fine);
-    owner_is_in_an_exchange(&world, &mut a);
+    world.arrives(&mut a, SLOW);
     b.start("begin");
     b.waits();
     assert_eq!(a.result(SOON), "0 9000");
@@ -101,7 +95,7 @@ fn a_reset_is_told_to_who_comes_in_an_owners_exchange() {
     let (mut a, mut b) = (world.connected(SHARED), world.connected(SHARED));
     assert!(a.call("reconnect 2 3 1").starts_with("0 "));
     a.gives("begin", Fine);
-    owner_is_in_an_exchange(&world, &mut a);
+    world.arrives(&mut a, SLOW);
     b.start("begin");
     assert_eq!(b.result(SOON), Expected::code(&ResetCard));
     assert_eq!(a.result(SOON), "0 9000");

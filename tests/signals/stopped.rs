@@ -148,12 +148,7 @@ fn a_watcher_that_is_stopped_keeps_nobody_from_working() {
 /// A process that is stopped in a command of this many milliseconds (four hexadecimal digits), and one that waits for it.
 fn stopped_in_exchange(world: &World, time: &str) -> (Agent, Agent) {
     let (mut a, mut b) = (world.connected(SHARED), world.connected(SHARED));
-    let before = world.counter("xfr_blocks");
-    a.start(&format!("transmit 8010{time}"));
-    let end = Instant::now() + SOON;
-    while world.counter("xfr_blocks") == before {
-        assert!(Instant::now() < end);
-    }
+    world.arrives(&mut a, &format!("transmit 8010{time}"));
     stop(&a);
     b.start(&format!("transmit {SELECT}"));
     b.waits();

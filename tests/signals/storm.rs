@@ -109,9 +109,7 @@ fn a_wait_for_somebody_elses_command_lasts_as_long_as_that() {
         let world = World::new(&[]);
         let mut other = world.connected(SHARED);
         let mut player = in_storm(&world, &storm);
-        let before = world.counter("xfr_blocks");
-        other.start("transmit 801003E8");
-        while world.counter("xfr_blocks") == before {}
+        world.arrives(&mut other, "transmit 801003E8");
         let begin = Instant::now();
         player.agent.answers(SELECT, "9000");
         assert!(begin.elapsed() > Duration::from_millis(700), "{:?}", begin.elapsed());

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use winscard::error::Error;
 use winscard::sim::remote::Control;
@@ -95,6 +95,18 @@ impl World {
     /// How often the card was reset in any way.
     pub(crate) fn resets(&self) -> u64 {
         self.counter("warm_resets") + self.counter("cold_power_ons")
+    }
+
+    /// Has an agent start a call, and waits until its command has reached the card.
+    #[track_caller]
+    pub(crate) fn arrives(&self, agent: &mut Agent, call: &str) {
+        let before = self.counter("xfr_blocks");
+        agent.start(call);
+        let end = Instant::now() + SOON * 10;
+        while self.counter("xfr_blocks") == before {
+            assert!(Instant::now() < end, "the command never arrived");
+            thread::yield_now();
+        }
     }
 
     /// A process that does nothing yet.

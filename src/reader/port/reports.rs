@@ -54,7 +54,7 @@ impl Port {
         let (header, card) = self.store.read(slot);
         header.filter(|header| header.claim_peer == self.peer && header.busy == 0)?;
         card.filter(|card| {
-            card.state != CardState::Inserted && !self.doubts(card) && !self.was_suspended_since(card, now)
+            card.state != CardState::Inserted && !self.doubts(card) && self.asleep_since(card, now).is_none()
         })
     }
 

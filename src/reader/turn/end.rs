@@ -31,9 +31,6 @@ impl Drop for Turn<'_> {
                 ..self.header_written
             };
             store.write_header(&header);
-            if let Some(gate) = &mut self.gate {
-                **gate = None;
-            }
         } else {
             // The reader says it once only, and this turn did not ask; whoever waits for it has to.
             if self.hints.concern(self.slot) {
@@ -51,12 +48,11 @@ impl Drop for Turn<'_> {
             if self.line != self.line_written {
                 store.write_line(self.slot, &self.line);
             }
+            // What an earlier turn left there is still so, if nothing was written since; otherwise its count says that it is not.
             let (writes, slot, header, card) = (store.writes(), self.slot, self.header, self.card);
             let owns = card.owner != 0 && card.owner == self.link.token();
-            if let Some(gate) = &mut self.gate {
-                if !owns {
-                    **gate = None;
-                } else if gate.as_ref().is_none_or(|known| known.writes != writes) {
+            if let Some(gate) = self.gate.as_mut().filter(|_| owns) {
+                if gate.as_ref().is_none_or(|known| known.writes != writes) {
                     **gate = Some(Known {
                         writes,
                         token: card.owner,
