@@ -12,7 +12,9 @@ use crate::api::constants as c;
 use crate::api::context::{SCardCancel, SCardEstablishContext, SCardReleaseContext};
 use crate::api::io::SCardTransmit;
 use crate::api::readers::{SCardGetStatusChange, SCardListReaders};
-use crate::api::types::{DWORD, IoRequestWord, LONG, SCARD_IO_REQUEST, SCARD_READERSTATE, SCARDCONTEXT, SCARDHANDLE};
+use crate::api::types::{
+    DWORD, IoRequestWord, LONG, READERSTATE_ATR_SIZE, SCARD_IO_REQUEST, SCARD_READERSTATE, SCARDCONTEXT, SCARDHANDLE,
+};
 use crate::error::{Error, Result};
 use crate::ffi;
 
@@ -109,7 +111,7 @@ impl Context {
                 dwCurrentState: state.known,
                 dwEventState: 0,
                 cbAtr: 0,
-                rgbAtr: [0; _],
+                rgbAtr: [0; READERSTATE_ATR_SIZE],
             })
             .collect();
         let count = ffi::length(raw.len());

@@ -222,10 +222,8 @@ impl Session<'_> {
         if !self.options.get_response {
             return Ok(response);
         }
-        if let (&[0x6C, exact], Some((_, header))) = (&response[..], command.split_last())
-            && command.len() == 5
-        {
-            response = transmit(&[header, &[exact]].concat())?;
+        if let (&[0x6C, exact], &[cla, ins, p1, p2, _]) = (&response[..], command) {
+            response = transmit(&[cla, ins, p1, p2, exact])?;
         }
         let class = command.first().copied().unwrap_or(0);
         for _ in 0..MAX_PIECES {

@@ -307,10 +307,10 @@ impl Waiting {
 
     /// Whoever waits watches: a transaction also ends by the card's removal, which its owner may not notice for long.
     fn look(&self, turn: &mut Turn<'_>) {
-        if self.watch.is_watcher()
-            && !turn.is_busy_elsewhere()
-            && let Err(error) = turn.refresh()
-        {
+        if !self.watch.is_watcher() || turn.is_busy_elsewhere() {
+            return;
+        }
+        if let Err(error) = turn.refresh() {
             log::debug!("while waiting for another user of the card: {error}");
         }
     }

@@ -142,9 +142,7 @@ impl Watch {
             return;
         }
         for slot in 0..slots {
-            if let (_, Some(card)) = self.port.store().read(slot)
-                && !self.port.doubts(&card)
-            {
+            if matches!(self.port.store().read(slot), (_, Some(card)) if !self.port.doubts(&card)) {
                 continue;
             }
             let mut turn = match link.try_turn(slot) {

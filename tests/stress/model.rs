@@ -365,10 +365,8 @@ impl Model {
             }
             for look in &looks {
                 let before = tops.partition_point(|top| top.to < look.from);
-                if let Some(top) = before.checked_sub(1).and_then(|at| tops.get(at))
-                    && era(top.to) == era(look.from)
-                    && top.count > look.count
-                {
+                let top = before.checked_sub(1).and_then(|at| tops.get(at));
+                if let Some(top) = top.filter(|top| era(top.to) == era(look.from) && top.count > look.count) {
                     self.findings
                         .push(format!("a counter went back: {top:?}, then {look:?}"));
                 }

@@ -37,9 +37,10 @@ const DIRECTORY_PATIENCE: Duration = Duration::from_millis(200);
 pub(super) fn records() -> PathBuf {
     let base = crate::env::var_os("ProgramData").unwrap_or_else(|| "C:\\ProgramData".into());
     let folder = PathBuf::from(base).join("winscard");
-    if !folder.is_dir()
-        && let Err(error) = make_shared(&folder)
-    {
+    if folder.is_dir() {
+        return folder;
+    }
+    if let Err(error) = make_shared(&folder) {
         log::warn!("{}: {error}", folder.display());
     }
     folder

@@ -122,7 +122,7 @@ impl Host {
         let len = if word(0) == 3 && is_in { word(24) } else { 0 };
         Ended {
             seq: word(4),
-            status: word(20).cast_signed(),
+            status: i32::from_be_bytes(word(20).to_be_bytes()),
             data: self.read(usize::try_from(len).unwrap()),
         }
     }
