@@ -38,8 +38,9 @@ pub(crate) struct Watch {
     failing: bool,
     /// When the interface was last taken from somebody who works with it.
     borrowed: Moment,
-    /// Since when it waits.
-    since: Moment,
+    /// When this call may have to watch, too; `None` once it has tried. Whoever waits for the end of a transaction leaves that
+    /// to its owner at first: he uses the reader, from whom a watcher would not take it anyway.
+    due: Option<Moment>,
 }
 
 impl Watch {
@@ -61,7 +62,7 @@ impl Watch {
             busy: false,
             failing: false,
             borrowed: Moment::now(),
-            since: Moment::now(),
+            due: None,
         };
         watch.resume()?;
         Ok(watch)
@@ -88,24 +89,17 @@ impl Watch {
     pub(crate) fn resume(&mut self) -> io::Result<()> {
         self.waiting.try_lock(self.what, Mode::Shared)?;
         self.forget_look();
-        self.since = Moment::now();
+        self.due = (self.what == Byte::Queue).then(|| Moment::now() + Duration::from_millis(HANDOVER_IDLE_MS));
         self.take_over();
         Ok(())
     }
 
-    /// How long until this call may have to watch, too. Whoever waits for the end of a transaction leaves that to its owner at
-    /// first: he uses the reader, from whom a watcher would not take it anyway.
-    fn until_due(&self) -> Option<Duration> {
-        let delay = Duration::from_millis(HANDOVER_IDLE_MS);
-        let left = delay.saturating_sub(self.since.elapsed());
-        (self.what == Byte::Queue && !left.is_zero()).then_some(left)
-    }
-
     /// Becomes the watcher if nobody is.
     fn take_over(&mut self) {
-        if self.is_watcher || self.until_due().is_some() {
+        if self.is_watcher || self.due.is_some_and(|due| Moment::now() < due) {
             return;
         }
+        self.due = None;
         if self.watching.is_none() {
             if !matches!(self.waiting.probe(Byte::Watcher), Ok(None)) {
                 return;
@@ -187,7 +181,7 @@ impl Watch {
             return Some(BUSY_INTERVAL);
         }
         if !self.is_watcher() {
-            return self.until_due();
+            return self.due.map(|due| due.saturating_duration_since(Moment::now()));
         }
         if !self.port.is_claimed() {
             return Some(Duration::from_millis(HANDOVER_IDLE_MS));

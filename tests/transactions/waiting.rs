@@ -107,10 +107,45 @@ fn a_removal_wakes() {
         let took = removed.elapsed();
         assert!(
             took < Duration::from_millis(if interrupt { 300 } else { 1000 }),
-            "{took:?}"
+            "interrupt endpoint: {interrupt}: {took:?}"
         );
         assert_eq!(wait.owner.end(LEAVE), Err(RemovedCard));
     }
+}
+
+/// The moment in which a call begins to watch falls anywhere between two ticks of the coarse clock.
+#[test]
+fn a_removal_wakes_whenever_the_wait_began() {
+    let context = Context::new();
+    let asked = Config {
+        interrupt: false,
+        ..Config::default()
+    };
+    let benches: Vec<Bench> = (0..32)
+        .map(|_| Bench::with(asked.clone(), BuiltinCard::default()))
+        .collect();
+    let owners: Vec<Card> = benches.iter().map(|bench| context.shared(bench)).collect();
+    let waiters: Vec<Card> = benches.iter().map(|bench| context.shared(bench)).collect();
+    for owner in &owners {
+        owner.begin().unwrap();
+    }
+    let begins = waiters.iter().map(|waiter| {
+        let handle = waiter.handle;
+        // One by one, or they wake late.
+        sleep(Duration::from_micros(7_100));
+        call(move || handle.begin())
+    });
+    let begins: Vec<_> = begins.collect();
+    sleep(Duration::from_millis(400));
+    let removed = Quiet::now();
+    for bench in &benches {
+        bench.remove();
+    }
+    for begin in begins {
+        assert_eq!(begin.end(), Err(RemovedCard));
+    }
+    let took = removed.elapsed();
+    assert!(took < Duration::from_secs(1), "{took:?}");
 }
 
 #[test]
