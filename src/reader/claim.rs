@@ -44,7 +44,7 @@ impl Turn<'_> {
         self.header.sequence = self.header.sequence.wrapping_add(61);
         // Before any command: if this process dies with one under way, the last holder must not think that he still is.
         self.write_header();
-        let first = self.card_written.is_none();
+        let first = !self.is_recorded();
         let named = std::mem::take(&mut self.header.busy).checked_sub(1);
         let out_of_step;
         {

@@ -14,7 +14,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::registry::Reader;
 use super::sense::POLL_INTERVAL_MS;
-use super::turn::Known;
+use super::turn::View;
 use crate::arbiter::locks::{Byte, LockFile, Mode};
 use crate::arbiter::record::{CardState, MAX_SLOTS, Slot};
 use crate::arbiter::store::{Key, Store};
@@ -45,7 +45,7 @@ pub(crate) struct Port {
     /// got that one from a process that was killed finds its number free.
     locks: LockFile,
     /// Threads of this process take turns here; the kernel sees only one party in them.
-    gate: Mutex<Option<Known>>,
+    view: Mutex<View>,
     claimed: AtomicBool,
     /// When the card answered last under this claim of ours, coarse monotonic milliseconds; 0 for not yet.
     used: AtomicU64,
@@ -173,7 +173,7 @@ impl Port {
             slots,
             peer,
             locks,
-            gate: Mutex::new(None),
+            view: Mutex::new(View::default()),
             claimed: AtomicBool::new(false),
             used: AtomicU64::new(0),
             looked: AtomicU64::new(0),
@@ -252,8 +252,8 @@ impl Port {
     }
 
     /// Where threads of this process take turns.
-    pub(super) fn gate(&self) -> &Mutex<Option<Known>> {
-        &self.gate
+    pub(super) fn view(&self) -> &Mutex<View> {
+        &self.view
     }
 
     /// This process's number among the peers.

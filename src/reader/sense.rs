@@ -40,7 +40,7 @@ impl Turn<'_> {
     pub(crate) fn refresh_if_unwatched(&mut self) -> Result<()> {
         if !self.port().is_claimed()
             && !self.was_suspended()
-            && self.card_written.is_some()
+            && self.is_recorded()
             && self.is_watched()
             && self.is_known()
         {
@@ -64,7 +64,7 @@ impl Turn<'_> {
         !self.port().is_claimed()
             && self.header.claim_peer != 0
             && Moment::now().millis().saturating_sub(self.header.last_use_ms) < HANDOVER_IDLE_MS
-            && self.card_written.is_some()
+            && self.is_recorded()
             && self.is_known()
             && matches!(self.link.locks().probe(Byte::Peer(self.header.claim_peer)), Ok(Some(_)))
     }

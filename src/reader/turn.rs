@@ -4,6 +4,9 @@
 //! the mark that an exchange was under way, and the next turn repairs.
 
 mod end;
+mod view;
+
+use std::ops::{Deref, DerefMut};
 
 use parking_lot::MutexGuard;
 
@@ -11,11 +14,13 @@ use super::hints::Hints;
 use super::link::{Gone, Link};
 use super::port::Port;
 use crate::arbiter::locks::{Byte, Mode};
-use crate::arbiter::record::{CardState, Header, Line, Slot};
+use crate::arbiter::record::{CardState, Header, Slot};
 use crate::ccid::Engine;
 use crate::clock::{Moment, boot_millis};
 use crate::error::{Error, Result};
 use crate::{trace, usb};
+use end::Wake;
+pub(crate) use view::View;
 
 /// How exact the time of the last exchange is within a transaction.
 const USE_GRAIN_MS: u64 = 100;
@@ -34,36 +39,21 @@ pub(crate) enum Owner {
     Other,
 }
 
-/// What the record said at the end of the last turn, kept by the owner of a transaction.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Known {
-    /// Writes of this process by then.
-    writes: u64,
-    token: u32,
-    slot: u8,
-    header: Header,
-    card: Slot,
-}
-
-/// See the module.
+/// See the module. Derefs to the record as this turn sees it and will leave it.
 #[derive(Debug)]
 pub(crate) struct Turn<'a> {
     pub(super) link: &'a Link,
-    /// `None` only at the very end.
-    gate: Option<MutexGuard<'a, Option<Known>>>,
+    /// Threads of this process take turns by locking it. Given back before anybody is woken, by the order of these fields:
+    /// who finds it locked takes it that somebody is in an exchange.
+    view: MutexGuard<'a, View>,
+    wake: Wake<'a>,
+    /// The view is that of this turn.
+    seen: bool,
+    /// The view may have been changed.
+    changed: bool,
     pub(super) slot: u8,
     /// When the turn began, or later.
     pub(super) now: Moment,
-    pub(super) header: Header,
-    header_written: Header,
-    /// The header did not decode.
-    pub(super) header_lost: bool,
-    /// The slot's entry in the record.
-    pub(crate) card: Slot,
-    pub(super) card_written: Option<Slot>,
-    /// Who waits for the card; not read where the turn remembers.
-    pub(super) line: Line,
-    line_written: Line,
     pub(super) hints: Hints,
     /// Whether the card answered "active" when last asked in this turn.
     pub(super) active: bool,
@@ -78,68 +68,55 @@ pub(crate) struct Turn<'a> {
     unwinding: bool,
 }
 
+impl Deref for Turn<'_> {
+    type Target = View;
+
+    fn deref(&self) -> &View {
+        &self.view
+    }
+}
+
+impl DerefMut for Turn<'_> {
+    fn deref_mut(&mut self) -> &mut View {
+        self.changed = true;
+        &mut self.view
+    }
+}
+
 impl<'a> Turn<'a> {
     pub(super) fn take(link: &'a Link, slot: u8) -> std::result::Result<Self, Gone> {
-        let gate = link.port().gate().lock();
+        let view = link.port().view().lock();
         let waiting = trace::wait("another user's exchange");
         if let Err(error) = link.port().locks().lock_exchange() {
             log::error!("locking {}: {error}", link.port().interface().node.display());
             return Err(Gone);
         }
         drop(waiting);
-        Self::start(link, gate, slot)
+        Self::start(link, view, slot)
     }
 
     pub(super) fn try_take(link: &'a Link, slot: u8) -> std::result::Result<Option<Self>, Gone> {
-        let Some(gate) = link.port().gate().try_lock() else {
+        let Some(view) = link.port().view().try_lock() else {
             return Ok(None);
         };
         match link.port().locks().try_lock_exchange() {
-            Ok(true) => Self::start(link, gate, slot).map(Some),
+            Ok(true) => Self::start(link, view, slot).map(Some),
             Ok(false) => Ok(None),
             Err(_) => Err(Gone),
         }
     }
 
-    fn start(link: &'a Link, mut gate: MutexGuard<'a, Option<Known>>, slot: u8) -> std::result::Result<Self, Gone> {
+    /// Under the exchange lock, which the turn gives back.
+    fn start(link: &'a Link, view: MutexGuard<'a, View>, slot: u8) -> std::result::Result<Self, Gone> {
         let port = link.port();
-        let now = Moment::now();
-        let in_use = port.is_in_use(now.millis());
-        let known = gate.as_ref().is_some_and(|known| {
-            port.is_claimed() && (known.token, known.slot, known.writes) == (link.token(), slot, port.store().writes())
-        });
-        // In a transaction nobody can have changed anything that matters here, if nothing was written by this process and
-        // the claim was never lost: which nobody takes from who has just used it, and which the interrupt transfer's being
-        // in flight shows.
-        let quiet = in_use || (!known && port.has_just_looked(now.millis()));
-        let mut reaped = if quiet { Ok(Hints::default()) } else { port.reap() };
-        if !(known && (in_use || (reaped == Ok(Hints::default()) && port.has_interrupt() && port.is_claimed()))) {
-            *gate = None;
-        }
-        let (header, card, line) = match gate.as_ref() {
-            // The owner of the card waits for nobody, and gives way to nobody.
-            Some(known) => (Some(known.header), Some(known.card), Line::default()),
-            None => port.store().read_entry(slot),
-        };
         let mut turn = Self {
             link,
-            gate: Some(gate),
+            view,
+            wake: Wake { link, whom: None },
+            seen: false,
+            changed: false,
             slot,
-            now,
-            // A header that was lost is restored by whoever still has the claim: the others could not tell whose it is.
-            header: header.unwrap_or_else(|| Header {
-                claim_peer: if port.is_claimed() { port.peer() } else { 0 },
-                ..Header::default()
-            }),
-            header_written: header.unwrap_or_default(),
-            header_lost: header.is_none(),
-            card: card.unwrap_or_else(|| Slot {
-                slept_ms: port.slept_ms(now),
-                ..Slot::fresh(boot_millis())
-            }),
-            card_written: card,
-            line,
-            line_written: line,
+            now: Moment::now(),
             hints: Hints::default(),
             active: false,
             bell: false,
@@ -148,23 +125,62 @@ impl<'a> Turn<'a> {
             took_over: false,
             unwinding: std::thread::panicking(),
         };
-        let still_ours = turn.header.claim_peer == port.peer();
+        let kept = turn.view.take_kept(link.token(), slot, port.store());
+        let in_use = port.is_in_use(turn.now.millis());
+        // In a transaction nobody can have changed anything that matters here, if nothing was written by this process and
+        // the claim was never lost: which nobody takes from who has just used it, and which the interrupt transfer's being
+        // in flight shows.
+        if kept && in_use && turn.is_ours() {
+            turn.seen = true;
+            return Ok(turn);
+        }
+        turn.see(kept && port.is_claimed(), in_use)?;
+        Ok(turn)
+    }
+
+    /// Whether the record says that the claim is ours and that nobody died in mid-exchange.
+    fn is_ours(&self) -> bool {
+        self.header.claim_peer == self.port().peer() && self.header.busy == 0
+    }
+
+    /// Looks at the interrupt endpoint and at the record.
+    fn see(&mut self, kept: bool, in_use: bool) -> std::result::Result<(), Gone> {
+        let port = self.port();
+        let quiet = in_use || (!kept && port.has_just_looked(self.now.millis()));
+        let mut reaped = if quiet { Ok(Hints::default()) } else { port.reap() };
+        if !(kept && (in_use || (reaped == Ok(Hints::default()) && port.has_interrupt() && port.is_claimed()))) {
+            let now = self.now;
+            // A header that was lost is restored by whoever still has the claim: the others could not tell whose it is.
+            let header = || Header {
+                claim_peer: if port.is_claimed() { port.peer() } else { 0 },
+                ..Header::default()
+            };
+            let card = || Slot {
+                slept_ms: port.slept_ms(now),
+                ..Slot::fresh(boot_millis())
+            };
+            self.view.load(port.store(), self.slot, header, card);
+            // A made up entry is written as well.
+            self.changed = self.header_lost || !self.is_recorded();
+        }
+        self.seen = true;
+        let still_ours = self.header.claim_peer == port.peer();
         if quiet && !still_ours {
             reaped = port.reap();
         }
-        if !still_ours || turn.header.busy != 0 {
+        if !self.is_ours() {
             port.set_claimed(false);
         }
         match reaped {
-            Ok(hints) if still_ours => turn.note(hints),
-            Ok(hints) => turn.note(turn.news(hints)),
+            Ok(hints) if still_ours => self.note(hints),
+            Ok(hints) => self.note(self.news(hints)),
             Err(error) => {
                 log::debug!("{}: {error}", port.interface().node.display());
                 return Err(Gone);
             }
         }
-        port.see_moves(slot, turn.card.moves);
-        Ok(turn)
+        port.see_moves(self.slot, self.card.moves);
+        Ok(())
     }
 
     /// What the last report to a claim that was lost says of slots in which the next owner has seen nothing happen. The
@@ -313,8 +329,8 @@ impl<'a> Turn<'a> {
 
     /// Writes the header now, for what others must know even if this process dies in this turn.
     pub(super) fn write_header(&mut self) {
-        self.port().store().write_header(&self.header);
-        self.header_written = self.header;
+        let store = self.port().store();
+        self.view.write_header(store);
     }
 
     /// After trouble of this kind nothing is known of the card: it is reset before its next use, and everybody is told.
