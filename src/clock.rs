@@ -18,21 +18,21 @@ use unix as system;
 #[cfg(windows)]
 use windows as system;
 
-/// A moment of the coarse monotonic clock.
+/// A moment of the coarse monotonic clock, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Moment(Duration);
+pub struct Moment(u64);
 
 impl Moment {
     /// Now, exact to a timer tick.
     #[must_use]
     pub fn now() -> Self {
-        Self(system::coarse())
+        Self(nanos(system::coarse()))
     }
 
     /// Time passed since `earlier`; nothing if that is later.
     #[must_use]
     pub fn saturating_duration_since(self, earlier: Self) -> Duration {
-        self.0.saturating_sub(earlier.0)
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
     /// Time passed since this moment.
@@ -43,7 +43,7 @@ impl Moment {
 
     /// Milliseconds since boot without suspension, for stamps in a record.
     pub(crate) fn millis(self) -> u64 {
-        millis(self.0)
+        self.0 / 1_000_000
     }
 }
 
@@ -51,7 +51,7 @@ impl Add<Duration> for Moment {
     type Output = Self;
 
     fn add(self, time: Duration) -> Self {
-        Self(self.0.saturating_add(time))
+        Self(self.0.saturating_add(nanos(time)))
     }
 }
 
@@ -83,6 +83,12 @@ pub(crate) fn slept_millis() -> u64 {
 pub(crate) fn wall_offset_millis(now: Moment) -> u64 {
     let offset = millis(system::wall()).saturating_sub(now.millis());
     offset.saturating_add(PRETENDED_SLEEP.load(Ordering::Acquire))
+}
+
+fn nanos(time: Duration) -> u64 {
+    time.as_secs()
+        .saturating_mul(1_000_000_000)
+        .saturating_add(time.subsec_nanos().into())
 }
 
 fn millis(time: Duration) -> u64 {

@@ -57,9 +57,10 @@ impl Limit {
 /// What usbfs takes as a timeout: 0 would be no limit, and it is an `int` in the kernel.
 fn milliseconds(time: Duration) -> u32 {
     const MAX: u32 = 0x7FFF_FFFF;
-    u32::try_from(time.as_micros().div_ceil(1000))
-        .unwrap_or(MAX)
-        .clamp(1, MAX)
+    // For each transfer: the 128 bits of `as_micros` take long to divide.
+    let begun = time.subsec_nanos().div_ceil(1_000_000);
+    let all = time.as_secs().saturating_mul(1000).saturating_add(begun.into());
+    u32::try_from(all).unwrap_or(MAX).clamp(1, MAX)
 }
 
 impl Node {
