@@ -7,7 +7,8 @@
 //! at. The child may establish contexts of its own.
 //!
 //! A thread that is just opening or closing one of these files and a thread that forks wait for each other: a child
-//! forked in between would have a descriptor that nobody knows of.
+//! forked in between would have a descriptor that nobody knows of. Files that are closed again at once are opened
+//! [`apart`] from any fork.
 //!
 //! Windows has no `fork`, and handles are not inherited: there nothing is tracked.
 
@@ -21,12 +22,26 @@ mod unix;
 #[cfg(windows)]
 mod windows;
 
+use std::ffi::OsString;
+use std::path::Path;
 use std::sync::atomic::{AtomicPtr, Ordering};
+use std::{fs, io};
 
 #[cfg(unix)]
-pub use unix::{Tracked, register};
+pub use unix::{Tracked, apart, register};
 #[cfg(windows)]
-pub use windows::{Tracked, register};
+pub use windows::{Tracked, apart, register};
+
+/// Names of the first `most` entries of a directory, whose descriptor no forked child gets.
+///
+/// # Errors
+/// The system's, if it cannot be opened.
+pub fn names_in(directory: &Path, most: usize) -> io::Result<Vec<OsString>> {
+    apart(|| {
+        let entries = fs::read_dir(directory)?.flatten().take(most);
+        Ok(entries.map(|entry| entry.file_name()).collect())
+    })
+}
 
 /// State of the process that a forked child starts without: made on first use, replaced (and the old leaked) in a child.
 #[derive(Debug)]

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::record::{ENTRY_LEN, HEADER_LEN, Header, Line, MAX_SLOTS, SLOT_LEN, Slot};
-use crate::fork::Tracked;
+use crate::fork::{self, Tracked};
 use crate::oserror;
 use crate::sim::client;
 use crate::usb::{Backend, Interface, NodeId};
@@ -122,13 +122,8 @@ impl Place {
 }
 
 fn recorded(directory: &Path) -> Vec<(Key, u8)> {
-    let Ok(entries) = fs::read_dir(directory) else {
-        return Vec::new();
-    };
-    let mut found: Vec<_> = entries
-        .flatten()
-        .filter_map(|entry| Key::parse(entry.file_name().to_str()?))
-        .collect();
+    let names = fork::names_in(directory, usize::MAX).unwrap_or_default();
+    let mut found: Vec<_> = names.iter().filter_map(|name| Key::parse(name.to_str()?)).collect();
     found.sort_unstable_by_key(|(_, index)| *index);
     found
 }
@@ -190,12 +185,8 @@ fn create(directory: &Path, key: Key, index: u8, interface: &Interface) -> io::R
         std::process::id(),
         crate::random::nonzero_u32()
     ));
-    let result = publish(
-        &temporary,
-        &directory.join(key.file_name(index)),
-        &[0; FILE_LEN],
-        &interface.node,
-    );
+    let path = directory.join(key.file_name(index));
+    let result = fork::apart(|| publish(&temporary, &path, &[0; FILE_LEN], &interface.node));
     let _gone = fs::remove_file(&temporary);
     match result {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),

@@ -28,5 +28,10 @@ impl Deref for Tracked {
     }
 }
 
+/// Runs `body`: nobody forks.
+pub fn apart<T>(body: impl FnOnce() -> T) -> T {
+    body()
+}
+
 /// Nobody forks.
 pub fn register(_in_child: fn()) {}

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
-use crate::fork::Tracked;
+use crate::fork::{self, Tracked};
 
 /// How long to wait for another process's change.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -205,10 +205,10 @@ impl SharedFile {
     /// Removes what writers left who died; nobody else writes now.
     fn sweep(&self) {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        for entry in fs::read_dir(&self.directory).into_iter().flatten().flatten() {
-            let left = entry.file_name().to_string_lossy().into_owned();
-            if left.strip_prefix(&name).is_some_and(|rest| rest.starts_with(".new-")) {
-                let _not_ours = fs::remove_file(entry.path());
+        for left in fork::names_in(&self.directory, usize::MAX).unwrap_or_default() {
+            let rest = left.to_string_lossy().strip_prefix(&name).map(str::to_owned);
+            if rest.is_some_and(|rest| rest.starts_with(".new-")) {
+                let _not_ours = fs::remove_file(self.directory.join(left));
             }
         }
     }

@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime};
 pub use super::Scan;
 use super::descriptor::{self, Device, InterfaceDescriptor};
 use super::{Backend, Interface, NodeId, text};
+use crate::fork;
 pub use holder::holder_of;
 
 /// Where the kernel lists devices and interfaces.
@@ -56,9 +57,9 @@ pub fn enumerate_at(sys: &Path, dev: &Path) -> Vec<Interface> {
 pub fn scan_at(sys: &Path, dev: &Path) -> Scan {
     let mut scan = Scan::default();
     let mut any_device = false;
-    for entry in fs::read_dir(sys).into_iter().flatten().flatten().take(MAX_DEVICES) {
+    for entry in fork::names_in(sys, MAX_DEVICES).unwrap_or_default() {
         // Interfaces are listed beside their devices, as `device:configuration.interface`.
-        if let Some(name) = entry.file_name().to_str().filter(|name| !name.contains(':')) {
+        if let Some(name) = entry.to_str().filter(|name| !name.contains(':')) {
             // A root hub is the kernel's own, and no reader.
             any_device |= name.starts_with("usb") || add_device(&mut scan, sys, name, dev).is_some();
         }
@@ -197,14 +198,16 @@ fn distance(a: SystemTime, b: SystemTime) -> Duration {
 /// The file's bytes, `None` if it cannot be read or is longer than allowed. The kernel gives what its files contain in one
 /// piece if there is room for it, so that nearly all are read by one call.
 fn read(path: &Path, max_len: u64) -> Option<Vec<u8>> {
-    let mut file = File::open(path).ok()?;
-    let mut bytes = vec![0; FIRST_READ_LEN];
-    let mut len = file.read(&mut bytes).ok()?;
-    bytes.truncate(len);
-    if len == FIRST_READ_LEN {
-        len += file.take(max_len + 1).read_to_end(&mut bytes).ok()?;
-    }
-    (u64::try_from(len).ok()? <= max_len).then_some(bytes)
+    fork::apart(|| {
+        let mut file = File::open(path).ok()?;
+        let mut bytes = vec![0; FIRST_READ_LEN];
+        let mut len = file.read(&mut bytes).ok()?;
+        bytes.truncate(len);
+        if len == FIRST_READ_LEN {
+            len += file.take(max_len + 1).read_to_end(&mut bytes).ok()?;
+        }
+        (u64::try_from(len).ok()? <= max_len).then_some(bytes)
+    })
 }
 
 /// The file's bytes without the newline sysfs ends them with.
@@ -302,8 +305,8 @@ pub fn snapshot_key(dev: &Path) -> SnapshotKey {
 }
 
 fn entries(directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    entries.take(MAX_DEVICES).map(|entry| entry.path()).collect()
+    let names = fork::names_in(directory, MAX_DEVICES).unwrap_or_default();
+    names.iter().map(|name| directory.join(name)).collect()
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::{read, text};
+use crate::fork;
 
 /// Bounds of the search, for machines with very many processes.
 const MAX_PROCESSES: usize = 8192;
@@ -21,19 +22,15 @@ pub fn holder_of(node: &Path) -> Vec<(u32, String)> {
     let mut found = Vec::new();
     let mut likely = Vec::new();
     let mut budget = MAX_DESCRIPTORS;
-    for entry in fs::read_dir("/proc")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .take(MAX_PROCESSES)
-    {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+    let proc = Path::new("/proc");
+    for name in fork::names_in(proc, MAX_PROCESSES).unwrap_or_default() {
+        let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else {
             continue;
         };
         if pid == std::process::id() {
             continue;
         }
-        let process = entry.path();
+        let process = proc.join(&name);
         match has_open(&process, node, &mut budget) {
             Some(false) => {}
             Some(true) => found.push((pid, name_of(&process))),
@@ -50,9 +47,10 @@ pub fn holder_of(node: &Path) -> Vec<(u32, String)> {
 
 /// `None` if the process does not let us look.
 fn has_open(process: &Path, node: &Path, budget: &mut usize) -> Option<bool> {
-    for descriptor in fs::read_dir(process.join("fd")).ok()?.flatten() {
+    let directory = process.join("fd");
+    for descriptor in fork::names_in(&directory, MAX_DESCRIPTORS).ok()? {
         *budget = budget.checked_sub(1)?;
-        if fs::read_link(descriptor.path()).is_ok_and(|target| target == node) {
+        if fs::read_link(directory.join(descriptor)).is_ok_and(|target| target == node) {
             return Some(true);
         }
     }

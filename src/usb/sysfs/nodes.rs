@@ -1,13 +1,13 @@
 //! Enumeration from the usbfs nodes alone, for places without sysfs: descriptors by reading the node, strings by asking
 //! the device.
 
-use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use super::{MAX_DESCRIPTORS_LEN, MAX_DEVICES, Node, Scan, read, text};
+use crate::fork;
 use crate::usb::descriptor::{self, Device};
 use crate::usb::{ControlRequest, Interface, NodeId, usbfs};
 
@@ -41,19 +41,10 @@ pub(super) fn add_all(scan: &mut Scan, dev: &Path) {
 
 /// The entries whose names are three digits or more, as the kernel names buses and devices.
 fn numbered(directory: &Path) -> Vec<u16> {
-    let entries = fs::read_dir(directory)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .take(MAX_DEVICES);
-    entries
-        .filter_map(|entry| {
-            entry
-                .file_name()
-                .to_str()
-                .filter(|name| name.len() >= 3)
-                .and_then(|name| name.parse().ok())
-        })
+    let names = fork::names_in(directory, MAX_DEVICES).unwrap_or_default();
+    names
+        .iter()
+        .filter_map(|name| name.to_str().filter(|name| name.len() >= 3)?.parse().ok())
         .collect()
 }
 
