@@ -10,6 +10,7 @@ use crate::support::root;
 const UNSAFE: &[&str] = &[
     "api/cache.rs",
     "api/card.rs",
+    "api/card/status.rs",
     "api/cards.rs",
     "api/context.rs",
     "api/devices.rs",
