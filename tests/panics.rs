@@ -45,6 +45,25 @@ fn session(bench: &Bench) -> Vec<Error> {
     seen
 }
 
+/// Other processes can talk to their readers: a lock that was not given back would not stop this one, whose own it is.
+fn nothing_stays_locked() {
+    let own = std::process::id().to_string();
+    let holds = || {
+        let locks = std::fs::read_to_string("/proc/locks").unwrap();
+        // "1: FLOCK  ADVISORY  WRITE 4711 00:01:2 0 EOF"
+        locks.lines().any(|line| {
+            let words: Vec<_> = line.split_whitespace().collect();
+            words.get(1) == Some(&"FLOCK") && words.get(4) == Some(&own.as_str())
+        })
+    };
+    // Another test may be in an exchange.
+    let free = (0..1000).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        !holds()
+    });
+    assert!(free, "the exchange lock is still held");
+}
+
 /// The reader, whatever happened: a connection that needs all locks, and an answer.
 fn works(bench: &Bench, what: &str) {
     let context = Context::new();
@@ -84,6 +103,18 @@ fn a_panic_anywhere_is_an_internal_error_and_nothing_more() {
         total += reached;
     }
     assert!(total > 50, "{total} panics");
+}
+
+#[test]
+fn a_panic_before_the_record_is_read_gives_the_lock_back() {
+    let bench = Bench::new();
+    let context = Context::new();
+    let card = context.shared(&bench);
+    inject::arm("record", 0);
+    assert_eq!(card.status().err(), Some(InternalError));
+    assert!(inject::disarm());
+    nothing_stays_locked();
+    assert!(card.status().is_ok());
 }
 
 #[test]
