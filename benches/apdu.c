@@ -4,10 +4,11 @@
  * apdu pcsc             the calls of one process
  * apdu turns            transactions of ten APDUs: by one process, with another that watches beside it, by two processes in turn
  * apdu floor            the two exchanges
+ * apdu beside           the floor, the floor with the lock of an exchange, and SCardTransmit, in turn: of a library that has the reader itself
  * apdu floor-turns      ten exchanges: by one process, by two in turn that take the interface from each other
  * apdu processes MODE   a whole process each time: apdu session, or apdu raw-session; or apdu nothing, which is started and ends
  *
- * Prints lines: measure, 10th percentile and median in nanoseconds, number of calls. */
+ * Prints lines: measure, 10th percentile and median in nanoseconds, number of calls. (apdu beside: the column before it.) */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -64,21 +66,30 @@ static int ascending(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+static uint64_t timed(void (*call)(void *), void *with)
+{
+	uint64_t start = now();
+
+	call(with);
+	return now() - start;
+}
+
+static void report(const char *name, uint64_t *taken, unsigned calls)
+{
+	qsort(taken, calls, sizeof taken[0], ascending);
+	printf("%s %llu %llu %u\n", name, (unsigned long long)taken[calls / 10], (unsigned long long)taken[calls / 2], calls);
+	fflush(stdout);
+}
+
 static void measure(const char *name, void (*call)(void *), void *with, unsigned calls)
 {
 	static uint64_t taken[CALLS];
 
 	for (unsigned i = 0; i < (calls < CALLS ? 5 : WARM_UP); i++)
 		call(with);
-	for (unsigned i = 0; i < calls; i++) {
-		uint64_t start = now();
-
-		call(with);
-		taken[i] = now() - start;
-	}
-	qsort(taken, calls, sizeof taken[0], ascending);
-	printf("%s %llu %llu %u\n", name, (unsigned long long)taken[calls / 10], (unsigned long long)taken[calls / 2], calls);
-	fflush(stdout);
+	for (unsigned i = 0; i < calls; i++)
+		taken[i] = timed(call, with);
+	report(name, taken, calls);
 }
 
 /* ---- the card's answer: GET RESPONSE gives counting bytes and 9000 ---- */
@@ -481,6 +492,64 @@ static void floor_turns(void)
 	turns_taken(&two, start);
 }
 
+/* ---- the floor beside the library ---- */
+
+struct locked {
+	struct raw raw;
+	int lock;
+};
+
+static void locked_transmit(void *with)
+{
+	struct locked *l = with;
+
+	SYS(flock(l->lock, LOCK_EX | LOCK_NB));
+	raw_transmit(&l->raw);
+	SYS(flock(l->lock, LOCK_UN));
+}
+
+/* The descriptor by which the library in this process talks to the reader: the first one of a node. */
+static void raw_borrow(struct raw *raw, int *lock)
+{
+	for (int fd = 3; fd < 64; fd++) {
+		char path[32], node[64];
+		ssize_t length;
+
+		snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+		length = readlink(path, node, sizeof node - 1);
+		node[length > 0 ? length : 0] = 0;
+		if (strncmp(node, "/dev/bus/usb/", 13) || raw_find(raw, node) < 0)
+			continue;
+		*lock = raw->fd;
+		raw->fd = fd;
+		return;
+	}
+	die("the library has no reader open", 0);
+}
+
+/* Each call is timed after one of its own kind, so that none pays for what another has left in the caches. */
+static void beside(void)
+{
+	static uint64_t taken[3][CALLS];
+	struct session s = { .command = GET_16 };
+	struct locked l = { .raw = { .command = GET_16 } };
+	void (*const calls[])(void *) = { raw_transmit, locked_transmit, transmit };
+	void *const with[] = { &l.raw, &l, &s };
+
+	session_open(&s);
+	raw_borrow(&l.raw, &l.lock);
+	OK(SCardBeginTransaction(s.card));
+	for (int i = -WARM_UP; i < CALLS; i++)
+		for (int kind = 0; kind < 3; kind++) {
+			calls[kind](with[kind]);
+			taken[kind][i < 0 ? 0 : i] = timed(calls[kind], with[kind]);
+		}
+	OK(SCardEndTransaction(s.card, SCARD_LEAVE_CARD));
+	report("floor beside", taken[0], CALLS);
+	report("floor beside-locked", taken[1], CALLS);
+	report("ours beside", taken[2], CALLS);
+}
+
 static void raw_session(void)
 {
 	struct raw raw = { .command = GET_16 };
@@ -516,6 +585,8 @@ int main(int argc, char **argv)
 		floor_calls();
 	else if (!strcmp(mode, "floor-turns"))
 		floor_turns();
+	else if (!strcmp(mode, "beside"))
+		beside();
 	else if (!strcmp(mode, "session"))
 		one_session();
 	else if (!strcmp(mode, "raw-session"))
