@@ -1,3 +1,4 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 echo "== FreeRDP's WinPR"
-"${run[@]}" timeout 60 "$BIN/winpr" 2>&1
+. "$CLIENTS/moves.sh"
+card_moves "${run[@]}" timeout 120 "$BIN/winpr"
