@@ -7,6 +7,7 @@
  * apdu beside           the floor, the floor with the lock of an exchange, and SCardTransmit, in turn: of a library that has the reader itself
  * apdu floor-turns      ten exchanges: by one process, by two in turn that take the interface from each other
  * apdu processes MODE   a whole process each time: apdu session, or apdu raw-session; or apdu nothing, which is started and ends
+ * apdu slow MODE        pcsc, turns, floor or floor-turns with a command for which the card takes 5 ms
  *
  * Prints lines: measure, 10th percentile and median in nanoseconds, number of calls. (apdu beside: the column before it.) */
 #include <dirent.h>
@@ -74,11 +75,18 @@ static uint64_t timed(void (*call)(void *), void *with)
 	return now() - start;
 }
 
+static const char *prefix = "";
+
+static void line(const char *name, uint64_t least, uint64_t median, unsigned calls)
+{
+	printf("%s%s %llu %llu %u\n", prefix, name, (unsigned long long)least, (unsigned long long)median, calls);
+	fflush(stdout);
+}
+
 static void report(const char *name, uint64_t *taken, unsigned calls)
 {
 	qsort(taken, calls, sizeof taken[0], ascending);
-	printf("%s %llu %llu %u\n", name, (unsigned long long)taken[calls / 10], (unsigned long long)taken[calls / 2], calls);
-	fflush(stdout);
+	line(name, taken[calls / 10], taken[calls / 2], calls);
 }
 
 static void measure(const char *name, void (*call)(void *), void *with, unsigned calls)
@@ -92,9 +100,13 @@ static void measure(const char *name, void (*call)(void *), void *with, unsigned
 	report(name, taken, calls);
 }
 
-/* ---- the card's answer: GET RESPONSE gives counting bytes and 9000 ---- */
+/* ---- the card's answer: GET RESPONSE gives counting bytes and 9000, after P1 milliseconds ---- */
 
 static const BYTE GET_16[5] = { 0x00, 0xC0, 0x00, 0x00, 0x10 }, GET_256[5] = { 0x00, 0xC0, 0x00, 0x00, 0x00 };
+static const BYTE SLOW_16[5] = { 0x00, 0xC0, 0x05, 0x00, 0x10 };
+
+/* What is measured with. */
+static const BYTE *usual = GET_16;
 
 static void check(const BYTE *answer, size_t length, const BYTE *command)
 {
@@ -185,25 +197,38 @@ static void establish_release(void *with)
 	OK(SCardReleaseContext(context));
 }
 
+static void slow_calls(struct session *s)
+{
+	OK(SCardBeginTransaction(s->card));
+	measure("transmit16-inside", transmit, s, CALLS / 4);
+	OK(SCardEndTransaction(s->card, SCARD_LEAVE_CARD));
+	measure("transmit16-outside", transmit, s, CALLS / 4);
+}
+
+static void quick_calls(struct session *s)
+{
+	OK(SCardBeginTransaction(s->card));
+	measure("transmit16-inside", transmit, s, CALLS);
+	s->command = GET_256;
+	measure("transmit256-inside", transmit, s, CALLS);
+	OK(SCardEndTransaction(s->card, SCARD_LEAVE_CARD));
+	s->command = GET_16;
+	measure("transmit16-outside", transmit, s, CALLS);
+	s->command = GET_256;
+	measure("transmit256-outside", transmit, s, CALLS);
+	measure("status", status, s, CALLS);
+	measure("state-unknown", state_unknown, s, CALLS);
+	measure("state-known", state_known, s, CALLS);
+	measure("beginend", begin_end, s, CALLS);
+	measure("context", establish_release, s, CALLS);
+}
+
 static void pcsc(void)
 {
-	struct session s = { .command = GET_16 };
+	struct session s = { .command = usual };
 
 	session_open(&s);
-	OK(SCardBeginTransaction(s.card));
-	measure("transmit16-inside", transmit, &s, CALLS);
-	s.command = GET_256;
-	measure("transmit256-inside", transmit, &s, CALLS);
-	OK(SCardEndTransaction(s.card, SCARD_LEAVE_CARD));
-	s.command = GET_16;
-	measure("transmit16-outside", transmit, &s, CALLS);
-	s.command = GET_256;
-	measure("transmit256-outside", transmit, &s, CALLS);
-	measure("status", status, &s, CALLS);
-	measure("state-unknown", state_unknown, &s, CALLS);
-	measure("state-known", state_known, &s, CALLS);
-	measure("beginend", begin_end, &s, CALLS);
-	measure("context", establish_release, &s, CALLS);
+	(usual == SLOW_16 ? slow_calls : quick_calls)(&s);
 	OK(SCardDisconnect(s.card, SCARD_LEAVE_CARD));
 	OK(SCardReleaseContext(s.context));
 }
@@ -282,7 +307,7 @@ static void session_ready(struct session *s, int say)
 
 static void works(int hear, int say)
 {
-	struct session s = { .command = GET_16 };
+	struct session s = { .command = usual };
 
 	session_ready(&s, say);
 	byte_from(hear);
@@ -295,7 +320,7 @@ static void works(int hear, int say)
 
 static void watches(int hear, int say)
 {
-	struct session s = { .command = GET_16 };
+	struct session s = { .command = usual };
 	SCARD_READERSTATE reader = { .szReader = s.name, .dwCurrentState = SCARD_STATE_UNAWARE };
 
 	(void)hear;
@@ -312,7 +337,7 @@ static void turns_taken(const struct helper *other, uint64_t start)
 	uint64_t each = (now() - start) / (2 * TURNS);
 	int result = 0;
 
-	printf("ten-two %llu %llu %u\n", (unsigned long long)each, (unsigned long long)each, 2 * TURNS);
+	line("ten-two", each, each, 2 * TURNS);
 	SYS(waitpid(other->pid, &result, 0));
 	if (result)
 		die("the other process", result);
@@ -320,7 +345,7 @@ static void turns_taken(const struct helper *other, uint64_t start)
 
 static void turns(void)
 {
-	struct session s = { .command = GET_16 };
+	struct session s = { .command = usual };
 	int result = 0;
 
 	/* Forked first: no child inherits a session. */
@@ -439,10 +464,12 @@ static void raw_open(struct raw *raw, int power)
 
 static void floor_calls(void)
 {
-	struct raw raw = { .command = GET_16 };
+	struct raw raw = { .command = usual };
 
 	raw_open(&raw, 1);
-	measure("transmit16-inside", raw_transmit, &raw, CALLS);
+	measure("transmit16-inside", raw_transmit, &raw, usual == SLOW_16 ? CALLS / 4 : CALLS);
+	if (usual == SLOW_16)
+		return;
 	raw.command = GET_256;
 	measure("transmit256-inside", raw_transmit, &raw, CALLS);
 }
@@ -462,7 +489,7 @@ static void raw_ten(void *with)
 
 static void raw_works(int hear, int say)
 {
-	struct raw raw = { .command = GET_16 };
+	struct raw raw = { .command = usual };
 
 	raw_node(&raw);
 	byte_to(say);
@@ -476,7 +503,7 @@ static void raw_works(int hear, int say)
 
 static void floor_turns(void)
 {
-	struct raw raw = { .command = GET_16 };
+	struct raw raw = { .command = usual };
 	struct helper two = helper(raw_works);
 
 	raw_open(&raw, 1);
@@ -577,6 +604,11 @@ int main(int argc, char **argv)
 {
 	const char *mode = argc > 1 ? argv[1] : "";
 
+	if (!strcmp(mode, "slow") && argc > 2) {
+		mode = argv[2];
+		usual = SLOW_16;
+		prefix = "slow-";
+	}
 	if (!strcmp(mode, "pcsc"))
 		pcsc();
 	else if (!strcmp(mode, "turns"))

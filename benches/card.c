@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0
  * The card of the benchmark: standard input is the VSCard connection to QEMU, on which machine.py has presented the card. Answers
- * GET RESPONSE (00 C0 P1 P2 Le) with counting bytes and 9000, anything else with 6D00. */
+ * GET RESPONSE (00 C0 P1 P2 Le) with counting bytes and 9000 after P1 milliseconds, anything else with 6D00. */
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
@@ -36,6 +36,7 @@ static size_t command(const uint8_t *tpdu, size_t length, uint8_t *answer)
 		memcpy(answer, "\x6D\x00", 2);
 		return 2;
 	}
+	usleep(tpdu[2] * 1000);
 	for (size_t wanted = tpdu[4] ? tpdu[4] : 256; le < wanted; le++)
 		answer[le] = (uint8_t)le;
 	memcpy(answer + le, "\x90\x00", 2);

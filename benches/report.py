@@ -26,13 +26,17 @@ MEASURES = [
     ("ten", "transaction of ten APDUs, one process"),
     ("ten-watched", "the same with a watcher in another process"),
     ("ten-two", "the same by two processes in turn, each transaction"),
+    ("slow-transmit16-inside", "a card that takes 5 ms: `SCardTransmit` in a transaction"),
+    ("slow-transmit16-outside", "the same outside"),
+    ("slow-ten", "that card: transaction of ten APDUs, one process"),
+    ("slow-ten-two", "the same by two processes in turn, each transaction"),
     ("heard-first", "card put in → `SCardGetStatusChange` returns"),
     ("heard-other", "the same in a second process"),
 ]
 # What ours is measured by twice.
 SAME_CALL = {"beside-locked": "beside"}
 # The floor of an exchange is the same whether PC/SC has a transaction around it or not.
-SAME_FLOOR = {"transmit16-outside": "transmit16-inside", "transmit256-outside": "transmit256-inside"}
+SAME_FLOOR = {f"{what}-outside": f"{what}-inside" for what in ("transmit16", "transmit256", "slow-transmit16")}
 
 
 # Mostly waiting: few calls, of which the least counts, and no instructions to be counted.
