@@ -105,8 +105,9 @@ static void measure(const char *name, void (*call)(void *), void *with, unsigned
 static const BYTE GET_16[5] = { 0x00, 0xC0, 0x00, 0x00, 0x10 }, GET_256[5] = { 0x00, 0xC0, 0x00, 0x00, 0x00 };
 static const BYTE SLOW_16[5] = { 0x00, 0xC0, 0x05, 0x00, 0x10 };
 
-/* What is measured with. */
+/* What is measured with, and how many transactions of ten. */
 static const BYTE *usual = GET_16;
+static unsigned tens = CALLS / 4;
 
 static void check(const BYTE *answer, size_t length, const BYTE *command)
 {
@@ -352,10 +353,10 @@ static void turns(void)
 	struct helper two = helper(works), watcher = helper(watches);
 
 	session_open(&s);
-	measure("ten-watched", ten, &s, CALLS / 4);
+	measure("ten-watched", ten, &s, tens);
 	SYS(kill(watcher.pid, SIGKILL));
 	SYS(waitpid(watcher.pid, &result, 0));
-	measure("ten", ten, &s, CALLS / 4);
+	measure("ten", ten, &s, tens);
 
 	uint64_t start = now();
 	byte_to(two.say);
@@ -507,7 +508,7 @@ static void floor_turns(void)
 	struct helper two = helper(raw_works);
 
 	raw_open(&raw, 1);
-	measure("ten", raw_ten, &raw, CALLS / 4);
+	measure("ten", raw_ten, &raw, tens);
 
 	uint64_t start = now();
 	for (int i = 0; i < TURNS; i++) {
@@ -607,6 +608,7 @@ int main(int argc, char **argv)
 	if (!strcmp(mode, "slow") && argc > 2) {
 		mode = argv[2];
 		usual = SLOW_16;
+		tens = 20;
 		prefix = "slow-";
 	}
 	if (!strcmp(mode, "pcsc"))
