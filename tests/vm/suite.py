@@ -4,7 +4,7 @@
 
 suite.py WORK [NAME[:MODE]…]. WORK holds lib/ (libpcsclite.so.1) and bin/; logs go to WORK/out. LIB=incumbent: pcscd instead.
 One boot runs all cases; when the guest dies, the case it was in has failed and the rest gets a new boot. WINSCARD_VM_SHARDS=N: the cases are dealt out to N
-guests that run at the same time.
+guests that run at the same time. WINSCARD_VM_PATIENCE=N: every limit of time is N times as long, on a slow machine.
 """
 import glob
 import os
@@ -19,7 +19,8 @@ import time
 from machine import HERE, TOOK_TOO_LONG, Machine
 
 EXCERPT = 25
-BOOT_SECONDS = 120
+PATIENCE = int(os.environ.get("WINSCARD_VM_PATIENCE", "1"))
+BOOT_SECONDS = 120 * PATIENCE
 
 
 def heading(text, key, default):
@@ -49,7 +50,7 @@ def cases(lib, wanted):
         if lib == "incumbent":
             modes = ["path"]
         for mode in modes:
-            run = Run(name, mode, int(heading(text, "seconds", "120")))
+            run = Run(name, mode, int(heading(text, "seconds", "120")) * PATIENCE)
             if wanted and name not in wanted and run.label not in wanted and f"{name}:{mode}" not in wanted:
                 continue
             if lib == "incumbent" and heading(text, "incumbent", "") == "not":
@@ -99,7 +100,7 @@ class Suite:
         with open(os.path.join(self.work, listed), "w", encoding="utf-8") as file:
             file.writelines(f"{run.name} {run.mode} {run.seconds}\n" for run in self.todo)
         before = len(self.todo)
-        limit = BOOT_SECONDS + sum(run.seconds + 45 for run in self.todo)
+        limit = BOOT_SECONDS + sum(run.seconds + 45 * PATIENCE for run in self.todo)
         machine = Machine("tests/vm/guest/suite", self.work, 2, on_line=lambda line: None, commands={"begin": self.begin, "end": self.end}, arguments=listed)
         status = machine.run(limit)
         if self.current:

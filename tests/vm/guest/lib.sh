@@ -9,13 +9,16 @@ shopt -s inherit_errexit
 NAME='Gemalto Gemplus USB SmartCard Reader 433-Swap \[CCID Interface\] \(1-[0-9a-f:.]+-1\) 00 00'
 ATR='3b:68:00:00:77:69:6e:73:63:61:72:64'
 
+# How many times longer than usual something may take.
+PATIENCE=${WINSCARD_VM_PATIENCE:-1}
+
 # The words that put the library under test before a program: with_lib opensc-tool -l
 case $LIB:$MODE in
   incumbent:*) library=() ;;
   ours:path) library=("LD_LIBRARY_PATH=$LIBDIR") ;;
   ours:preload) library=("LD_PRELOAD=$LIBDIR/libpcsclite.so.1") ;;
 esac
-with_lib() { timeout 120 env "${library[@]}" "$@"; }
+with_lib() { timeout $((120 * PATIENCE)) env "${library[@]}" "$@"; }
 
 # Shows what a program printed and fails unless the pattern (extended regular expression) is in it: output_has PATTERN FILE
 output_has() {
@@ -24,7 +27,7 @@ output_has() {
 
 # Repeats a test until it holds: within SECONDS COMMAND…
 within() {
-  local deadline=$((SECONDS + $1))
+  local deadline=$((SECONDS + $1 * PATIENCE))
   shift
   until "$@" >/dev/null 2>&1; do
     [ "$SECONDS" -lt "$deadline" ] || { echo "did not happen in time: $*"; return 1; }
