@@ -45,10 +45,15 @@ kill "$server"
 within 20 gone
 udevadm settle --timeout=20
 
-pcscd -f >/tmp/pcscd.log 2>&1 &
-within 20 test -S /run/pcscd/pcscd.comm
-plug env
-timeout 200 "$BIN/bytes" >theirs || { tail -3 theirs; false; }
+# On a slow machine the incumbent now and then aborts in its libusb (usbi_mutex_destroy, as it stops listening): then it has a second turn.
+incumbent() {
+  pcscd -f >/tmp/pcscd.log 2>&1 &
+  within 20 test -S /run/pcscd/pcscd.comm && plug env && timeout $((200 * PATIENCE)) "$BIN/bytes" >theirs
+}
+aborted() {
+  grep 'Assertion.*failed' /tmp/pcscd.log && rm -rf /run/pcscd && kill "$server" && within 20 gone
+}
+incumbent || { aborted && incumbent; } || { tail -3 theirs; false; }
 wc -l ours theirs
 [ "$(grep -c 'select MF: 00000000' ours)" = $READERS ]
 [ "$(grep -c 'verify PIN: 00000000 \[2\] 90 00' ours)" = 1 ]

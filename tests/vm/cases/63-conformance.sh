@@ -9,7 +9,7 @@ pcscd -f >/tmp/pcscd.log 2>&1 &
 within 20 test -S /run/pcscd/pcscd.comm
 within 20 eval "opensc-tool -a | grep -q '$ATR'"
 for part in args card events; do
-  timeout 120 "$BIN/conf_$part" >"theirs.$part" || { tail -n 3 "theirs.$part"; false; }
+  timeout $((120 * PATIENCE)) "$BIN/conf_$part" >"theirs.$part" || { tail -n 3 "theirs.$part"; false; }
 done
 cp ours.* theirs.* /mnt/work/out/
 compare "$CASES/63-conformance.differences" ours.args theirs.args ours.card theirs.card ours.events theirs.events

@@ -3,5 +3,5 @@
 # seconds: 240
 # incumbent: with pcscd
 for topic in $("$BIN/unitary"); do
-  timeout 60 env "${library[@]}" "$BIN/unitary" "$topic" || { echo "$topic failed"; false; }
+  timeout $((60 * PATIENCE)) env "${library[@]}" "$BIN/unitary" "$topic" || { echo "$topic failed"; false; }
 done
