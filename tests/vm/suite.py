@@ -3,8 +3,8 @@
 """Runs the cases of tests/vm/cases in the guest and reports them; called by tests/vm/run, which prepares everything.
 
 suite.py WORK [NAME[:MODE]…]. WORK holds lib/ (libpcsclite.so.1) and bin/; logs go to WORK/out. LIB=incumbent: pcscd instead.
-One boot runs all cases; when the guest dies, the case it was in has failed and the rest gets a new boot. WINSCARD_VM_SHARDS=N: the cases are dealt out to N
-guests that run at the same time. WINSCARD_VM_PATIENCE=N: every limit of time is N times as long, on a slow machine.
+One boot runs all cases; when the guest dies, the case it was in has failed and the rest gets a new boot. WINSCARD_VM_SHARDS=N: N
+guests run at the same time, and each takes a case that none has taken yet. WINSCARD_VM_PATIENCE=N: every limit of time is N times as long, on a slow machine.
 """
 import glob
 import os
@@ -63,12 +63,13 @@ def cases(lib, wanted):
 
 
 class Suite:
-    """One guest's cases: every `shards`-th, from the `shard`-th on."""
+    """One guest's cases, or, of several guests' (`shard` of `shards`), those that this one was the first to take."""
 
     def __init__(self, work, lib, shard, shards):
         self.work, self.lib, self.shard, self.shards = work, lib, shard, shards
         self.passed, self.failed = 0, 0
         self.current, self.started = None, 0.0
+        self.list = f"cases.{shard}"
 
     def begin(self, name, mode):
         self.current, self.started = (name, mode), time.monotonic()
@@ -96,7 +97,7 @@ class Suite:
 
     def boot(self):
         """One boot for everything still to do; False when it got nowhere."""
-        listed = f"cases.{self.shard}"
+        listed = self.list
         with open(os.path.join(self.work, listed), "w", encoding="utf-8") as file:
             file.writelines(f"{run.name} {run.mode} {run.seconds}\n" for run in self.todo)
         before = len(self.todo)
@@ -106,18 +107,30 @@ class Suite:
         if self.current:
             run = next(run for run in self.todo if (run.name, run.mode) == self.current)
             self.report(run, "the guest took too long" if status == TOOK_TOO_LONG else f"the guest died ({status})")
+        self.todo = [run for run in self.todo if self.owner(run) in (None, self.list)]
         if self.todo:
             print(f"guest ended early (status {status}), its console:", flush=True)
             for line in machine.tail or ["(empty)"]:
                 print(f"    {line}", flush=True)
         return len(self.todo) < before
 
+    def owner(self, run):
+        """The list of the guest that took the case (tests/vm/guest/suite)."""
+        try:
+            with open(os.path.join(self.work, "claims", f"{run.name}.{run.mode}"), encoding="utf-8") as file:
+                return file.read().strip()
+        except FileNotFoundError:
+            return None
+
     def run(self, wanted):
         self.todo, skipped = cases(self.lib, wanted)
         if not self.todo and not skipped:
             print("no such case", file=sys.stderr)
             return 2
-        self.todo, skipped = (runs[self.shard :: self.shards] for runs in (self.todo, skipped))
+        skipped = skipped[self.shard :: self.shards]
+        if self.shards > 1:
+            # The long ones first, so that the guests end at about the same time.
+            self.todo.sort(key=lambda run: -run.seconds)
         while self.todo and self.boot():
             pass
         for run in list(self.todo):
@@ -132,7 +145,8 @@ class Suite:
 
 def settle(work, lib):
     """What the guests find in WORK."""
-    os.makedirs(os.path.join(work, "out"), exist_ok=True)
+    for folder in ("out", "claims"):
+        os.makedirs(os.path.join(work, folder), exist_ok=True)
     with open(os.path.join(work, "settings"), "w", encoding="utf-8") as file:
         file.write(f"LIB={lib}\n")
         handed_on = (item for item in os.environ.items() if item[0].startswith(("WINSCARD_LOG", "WINSCARD_VM_")))

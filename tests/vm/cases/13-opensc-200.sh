@@ -5,7 +5,8 @@ for call in 0 1 2 3 4 5 6 7 8 9; do
   apdus=()
   : >expected
   for apdu in {0..19}; do
-    p1=$(printf %02X "$call") p2=$(printf %02X "$apdu")
+    printf -v p1 %02X "$call"
+    printf -v p2 %02X "$apdu"
     apdus+=(-s "80:EE:$p1:$p2:08")
     echo "$p1 $p2 $p1 $p2 $p1 $p2 $p1 $p2" >>expected
   done

@@ -12,9 +12,7 @@ devices=(
   vid=0x0db5,pid=0x0180,level=extended+vid=0x0db5,pid=0x0180,level=short,card=t0
 )
 host reader unplug
-for module in usbip-core vhci-hcd; do
-  insmod "/run/modules/$module.ko"
-done
+load_modules usbip-core vhci-hcd
 "$BIN/winscard" sim --listen "$PWD/sim" --usbip "${devices[@]}" 2>server.log &
 sim() { "$BIN/winscard" sim --control "$PWD/sim" "$@"; }
 within 10 sim readers
@@ -51,8 +49,8 @@ session with_lib
 sim "remove 0"
 with_lib opensc-tool -r 0 -w -s 00A4000C023F00 >waited 2>&1 &
 waiting=$!
-sleep 1.5
-[ -d "/proc/$waiting" ]
+within 20 grep -q '^Waiting for a card' waited
+within 20 asleep opensc-tool
 sim "insert 0"
 wait "$waiting" || { cat waited; false; }
 output_has 'SW1=0x90, SW2=0x00' waited

@@ -17,9 +17,7 @@ devices=(
 )
 READERS=13
 host reader unplug
-for module in usbip-core vhci-hcd; do
-  insmod "/run/modules/$module.ko" || lsmod | grep -q "${module//-/_}"
-done
+load_modules usbip-core vhci-hcd
 sim() { "$BIN/winscard" sim --control "$PWD/sim" "$@"; }
 
 # New devices with new cards. One after the other, because names carry the number in which readers were found, and a daemon that finds all at
@@ -40,7 +38,7 @@ plug() {
 gone() { ! grep -q '^0b$' /sys/bus/usb/devices/*/bInterfaceClass 2>/dev/null; }
 
 plug with_lib
-with_lib "$BIN/bytes" >ours || { tail -3 ours; false; }
+env "${library[@]}" "$BIN/bytes" >ours || { tail -3 ours; false; }
 kill "$server"
 within 20 gone
 udevadm settle --timeout=20
@@ -48,7 +46,7 @@ udevadm settle --timeout=20
 # On a slow machine the incumbent now and then aborts in its libusb (usbi_mutex_destroy, as it stops listening): then it has a second turn.
 incumbent() {
   pcscd -f >/tmp/pcscd.log 2>&1 &
-  within 20 test -S /run/pcscd/pcscd.comm && plug env && timeout $((200 * PATIENCE)) "$BIN/bytes" >theirs
+  within 20 test -S /run/pcscd/pcscd.comm && plug env && "$BIN/bytes" >theirs
 }
 aborted() {
   grep 'Assertion.*failed' /tmp/pcscd.log && rm -rf /run/pcscd && kill "$server" && within 20 gone

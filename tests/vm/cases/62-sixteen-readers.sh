@@ -8,9 +8,7 @@ levels=(level=extended,max-message=1024 level=short,card=t1 level=tpdu,card=t0 l
 devices=()
 for number in $(seq 0 $((READERS - 1))); do devices+=("${levels[number % 4]}"); done
 host reader unplug
-for module in usbip-core vhci-hcd; do
-  insmod "/run/modules/$module.ko" || lsmod | grep -q "${module//-/_}"
-done
+load_modules usbip-core vhci-hcd
 "$BIN/winscard" sim --listen "$PWD/sim" --usbip "${devices[@]}" 2>server.log &
 within 10 "$BIN/winscard" sim --control "$PWD/sim" readers
 # The tool gives up when it looks while the kernel is adding the device before.

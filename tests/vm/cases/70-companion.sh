@@ -60,7 +60,7 @@ for way in preload path; do
   tool run --library "$library" --by "$way" -- opensc-tool -a >out 2>&1
   output_has "^$ATR\$" out
 done
-insmod /run/modules/usbmon.ko
+load_modules usbmon
 mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null || true
 cat /sys/kernel/debug/usb/usbmon/0u >bus &
 monitor=$!

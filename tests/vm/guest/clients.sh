@@ -6,11 +6,8 @@ export CLIENTS
 
 # The token of tests/vm/token on the bus, fresh from the factory, and no other reader.
 token() {
-  local module
   host reader unplug
-  for module in usbip-core vhci-hcd; do
-    insmod "/run/modules/$module.ko" 2>/dev/null || lsmod | grep -q "^${module//-/_} "
-  done
+  load_modules usbip-core vhci-hcd
   # The one before leaves the bus with its server.
   pkill -x token || true
   within 30 eval '! grep -qsxE "20a0|1050" /sys/bus/usb/devices/*/idVendor'

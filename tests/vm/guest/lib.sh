@@ -5,6 +5,7 @@
 set -eEuo pipefail
 trap 'echo "${BASH_SOURCE[0]##*/}:$LINENO: failed: $BASH_COMMAND" >&2' ERR
 shopt -s inherit_errexit
+[ -z "${WINSCARD_VM_TRACE:-}" ] || { exec 19>&2 && BASH_XTRACEFD=19 PS4='+$EPOCHREALTIME ' && set -x; }
 
 NAME='Gemalto Gemplus USB SmartCard Reader 433-Swap \[CCID Interface\] \(1-[0-9a-f:.]+-1\) 00 00'
 ATR='3b:68:00:00:77:69:6e:73:63:61:72:64'
@@ -19,6 +20,14 @@ case $LIB:$MODE in
   ours:preload) library=("LD_PRELOAD=$LIBDIR/libpcsclite.so.1") ;;
 esac
 with_lib() { timeout $((120 * PATIENCE)) env "${library[@]}" "$@"; }
+
+# Kernel modules, unless they are there: load_modules NAME…
+load_modules() {
+  local module
+  for module; do
+    [ -d "/sys/module/${module//-/_}" ] || insmod "/run/modules/$module.ko"
+  done
+}
 
 # Shows what a program printed and fails unless the pattern (extended regular expression) is in it: output_has PATTERN FILE
 output_has() {
@@ -54,8 +63,22 @@ compare() {
   echo "$(wc -l <found) lines differ as explained"
 }
 
+# Whether the program of that name has been in the same call to the kernel for half a second: it waits. (No exchange with these readers takes so long.)
+asleep() {
+  local process before now
+  process=$(pgrep -x "$1") && read -r before <"/proc/$process/syscall" && sleep 0.5 && read -r now <"/proc/$process/syscall" &&
+    [ "$now" = "$before" ] && [ "$now" != running ]
+}
+
 no_daemon() {
-  ! pgrep -x pcscd && ! [ -e /run/pcscd/pcscd.comm ]
+  local file name
+  for file in /proc/[0-9]*/comm; do
+    if read -r name 2>/dev/null <"$file" && [ "$name" = pcscd ]; then
+      echo "a pcscd runs: $file"
+      return 1
+    fi
+  done
+  [ ! -e /run/pcscd/pcscd.comm ]
 }
 
 [ "$LIB" = incumbent ] || no_daemon
