@@ -97,12 +97,11 @@ class Suite:
 
     def boot(self):
         """One boot for everything still to do; False when it got nowhere."""
-        listed = self.list
-        with open(os.path.join(self.work, listed), "w", encoding="utf-8") as file:
+        with open(os.path.join(self.work, self.list), "w", encoding="utf-8") as file:
             file.writelines(f"{run.name} {run.mode} {run.seconds}\n" for run in self.todo)
         before = len(self.todo)
         limit = BOOT_SECONDS + sum(run.seconds + 45 * PATIENCE for run in self.todo)
-        machine = Machine("tests/vm/guest/suite", self.work, 2, on_line=lambda line: None, commands={"begin": self.begin, "end": self.end}, arguments=listed)
+        machine = Machine("tests/vm/guest/suite", self.work, 2, on_line=lambda line: None, commands={"begin": self.begin, "end": self.end}, arguments=self.list)
         status = machine.run(limit)
         if self.current:
             run = next(run for run in self.todo if (run.name, run.mode) == self.current)
